@@ -7,6 +7,7 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <string.h>
+#include <time.h>
 #include <wchar.h>
 
 #include "analysis/live/live.h"
@@ -119,7 +120,7 @@ static void the_lists_have_the_figures(void **state)
 	assert_shows(
 		"  -0 s    80.0 ms  blocking call BBBBBBBBBB async_sleep_blocking …/app.py:71, …");
 	assert_shows(
-		"  -0 s    62.0 ms  GIL wait      WWWWWWWWWW work …/dist-packages/lib.py:12 in …");
+		"  -0 s    62.0 ms  GIL wait      WWWWWWWWWW work …/dist-packages/lib.py:12     ");
 	assert_shows("STALLS 3 newest first");
 	assert_shows("AnyIO worker thread     101 ");
 	assert_shows("no events lost");
@@ -360,6 +361,114 @@ static void any_size_and_any_key_will_do(void **state)
 	}
 }
 
+static void a_filter_leaves_what_it_names(void **state)
+{
+	open_tui("xterm-256color", false, "C.UTF-8");
+	take();
+	press('/');
+	assert_shows("Filter: _");
+	for (const char *at = "LIBX"; *at; at++)
+		press(*at);
+	press(KEY_BACKSPACE);
+	assert_shows("Filter: LIB_");
+	assert_shows("STALLS 1 newest first /LIB");
+	assert_shows(">  -0 s    62.0 ms  GIL wait ");
+	assert_null(strstr(draw(), "async_sleep_blocking …"));
+	press('\r');
+	take(); /* in the next view, too */
+	assert_shows("STALLS 1 newest first /LIB");
+	assert_shows("THREADS /LIB");
+	assert_shows("none matches the filter; Esc clears it");
+	press(27);
+	assert_shows("STALLS 3 newest first ");
+	assert_shows("async_sleep_blocking …");
+}
+
+static void letters_are_no_commands_while_a_filter_is_typed(void **state)
+{
+	open_tui("xterm-256color", false, "C.UTF-8");
+	take();
+	press('/');
+	ungetch('q');
+	assert_int_equal(tui_key(tui, 0), TUI_DRAW);
+	for (int i = 0; i < 200; i++)
+		press('x');
+	press(KEY_RESIZE);
+	assert_shows("Filter: qxxx");
+	press(27);
+	ungetch('o');
+	assert_int_equal(tui_key(tui, 0), TUI_OTHER);
+}
+
+static void mouse(int y, mmask_t button)
+{
+	MEVENT event = {.y = y, .bstate = button};
+
+	ungetmouse(&event);
+	tui_key(tui, 0);
+}
+
+static void a_click_chooses_and_another_one_opens(void **state)
+{
+	const char *at;
+	int y = 0;
+
+	open_tui("xterm-256color", false, "C.UTF-8");
+	take();
+	at = strstr(draw(), "  -0 s    80.0 ms");
+	assert_non_null(at);
+	for (const char *line = screen; line < at; line++)
+		y += *line == '\n';
+	mouse(y, BUTTON1_PRESSED);
+	assert_shows(">  -0 s    80.0 ms");
+	mouse(y + 1, BUTTON1_PRESSED);
+	assert_shows(">  -0 s    62.0 ms");
+	mouse(0, BUTTON4_PRESSED);
+	assert_shows(">  -0 s     120 ms");
+	mouse(0, BUTTON5_PRESSED);
+	mouse(y + 1, BUTTON1_PRESSED);
+	assert_shows("STALL of 62.0 ms");
+}
+
+/* Every heading is whole and no figure is cut, whatever the size. */
+static void nothing_is_overprinted(void **state)
+{
+	static const int widths[] = {60, 79, 80, 120, 200};
+
+	open_tui("xterm-256color", false, "C.UTF-8");
+	take();
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+		for (int rows = 10; rows <= 50; rows++) {
+			resizeterm(rows, widths[i]);
+			if (rows < 12) {
+				assert_shows("The window is too small");
+				continue;
+			}
+			assert_shows(">  -0 s     120 ms  Python ");
+			assert_shows(" FUNCTIONS 5 by loop time  ");
+			assert_shows(" stalls    total    worst ");
+			assert_shows(" THREADS 2 by GIL  ");
+			assert_shows("  GIL  waits ");
+			assert_shows("/ filter  o other  h help  q quit");
+			assert_int_equal(strstr(screen, "share, 5 s") != NULL, widths[i] > 60);
+			assert_int_equal(strstr(screen, "on loop    waited stalls") != NULL,
+					 widths[i] >= 80);
+			assert_int_equal(strstr(screen, "W GIL wait  ") != NULL, rows >= 20);
+		}
+	}
+}
+
+static void the_time_of_day_is_shown(void **state)
+{
+	setenv("TZ", "UTC", 1);
+	tzset();
+	made.report.realtime_ns = 3723000 * MS - made.report.window.end;
+	assert_int_equal(live_update(live, &made.report), 0);
+	open_tui("xterm-256color", false, "C.UTF-8");
+	take();
+	assert_shows(" · 01:02:03 ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +488,13 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile_names_are_escaped, setup, teardown),
 		cmocka_unit_test_setup_teardown(any_size_and_any_key_will_do, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_filter_leaves_what_it_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(letters_are_no_commands_while_a_filter_is_typed,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_click_chooses_and_another_one_opens, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_overprinted, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_time_of_day_is_shown, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

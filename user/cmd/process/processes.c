@@ -278,19 +278,40 @@ static size_t command_columns(FILE *file)
 	return size.ws_col > COMMAND_AT + 20 ? size.ws_col - COMMAND_AT - 1u : 20;
 }
 
-static void print_process(FILE *file, const struct found_process *process)
+const char processes_heading[] = "    PID  PYTHON  SERVER    LISTENS ON    LOOP     COMMAND";
+
+static void row_text(const struct found_process *process, size_t columns,
+		     char to[static PROCESSES_ROW_MAX])
 {
-	char command[COMMAND_MAX + 1], ports[32], loop[24], why[sizeof(process->diag.what)];
-	size_t columns = command_columns(file);
+	char command[COMMAND_MAX + 1], ports[32], loop[24];
 
 	/* an escaped character has at least as many bytes as columns */
 	escape_text(command, columns < COMMAND_MAX ? columns + 1 : sizeof(command),
 		    process->cmdline, strlen(process->cmdline));
 	ports_text(process, ports, sizeof(ports));
-	fprintf(file, "%7u  %-7s %-8s  %-*s  %-7s  %s\n", process->pid,
-		process->python[0] ? process->python : "?", process->server ? process->server : "-",
-		strstr(ports, "…") ? 14 : 12, ports, loop_text(process, loop, sizeof(loop)),
-		command);
+	snprintf(to, PROCESSES_ROW_MAX, "%7u  %-7s %-8s  %-*s  %-7s  %s", process->pid,
+		 process->python[0] ? process->python : "?",
+		 process->server ? process->server : "-", strstr(ports, "…") ? 14 : 12, ports,
+		 loop_text(process, loop, sizeof(loop)), command);
+}
+
+void processes_row(const struct found_processes *found, uint32_t i,
+		   char to[static PROCESSES_ROW_MAX])
+{
+	row_text(&found->list[i], COMMAND_MAX, to);
+}
+
+const char *processes_problem(const struct found_processes *found, uint32_t i)
+{
+	return found->list[i].diag.status ? found->list[i].diag.what : NULL;
+}
+
+static void print_process(FILE *file, const struct found_process *process)
+{
+	char row[PROCESSES_ROW_MAX], why[sizeof(process->diag.what)];
+
+	row_text(process, command_columns(file), row);
+	fprintf(file, "%s\n", row);
 	if (process->diag.status && process->diag.status != EXIT_NOT_PERMITTED)
 		fprintf(file, "         cannot be observed: %s\n",
 			escape_text(why, sizeof(why), process->diag.what,
@@ -361,18 +382,26 @@ static int by_rank(const void *a, const void *b)
 	return difference ? difference : by_pid(a, b);
 }
 
-void processes_print(FILE *file, struct found_processes *found, const char *usage)
+uint32_t processes_examine(struct found_processes *found)
 {
-	if (!found->count) {
-		fprintf(file, "No Python process is running here.\n");
-		return;
-	}
 	examine_all(found);
 	remove_left_out(found);
 	name_servers(found);
 	qsort(found->list, found->count, sizeof(*found->list), by_rank);
-	fprintf(file, "    PID  PYTHON  SERVER    LISTENS ON    LOOP     COMMAND\n");
-	for (uint32_t i = 0; i < found->count && i < LISTED_MAX; i++)
+	return found->count < LISTED_MAX ? found->count : LISTED_MAX;
+}
+
+void processes_print(FILE *file, struct found_processes *found, const char *usage)
+{
+	uint32_t listed;
+
+	if (!found->count) {
+		fprintf(file, "No Python process is running here.\n");
+		return;
+	}
+	listed = processes_examine(found);
+	fprintf(file, "%s\n", processes_heading);
+	for (uint32_t i = 0; i < listed; i++)
 		print_process(file, &found->list[i]);
 	if (found->count > LISTED_MAX)
 		fprintf(file, "         … and %u more\n", found->count - LISTED_MAX);

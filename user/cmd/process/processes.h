@@ -29,6 +29,17 @@ struct found_processes {
 int processes_find(const char *text, struct diag *diag, struct found_processes *ret_found);
 uint32_t processes_pid(const struct found_processes *found, uint32_t i);
 
+#define PROCESSES_ROW_MAX 512
+extern const char processes_heading[]; /* of the rows */
+/* Examines all of them, and puts those first that are probably meant. Returns how many rows the
+ * list has. */
+uint32_t processes_examine(struct found_processes *found);
+/* A row of the list, of any width. */
+void processes_row(const struct found_processes *found, uint32_t i,
+		   char to[static PROCESSES_ROW_MAX]);
+/* Why it cannot be observed; NULL: it can. */
+const char *processes_problem(const struct found_processes *found, uint32_t i);
+
 /* Examines all of them, and prints a table: server, ports, event loop, whether gilscope can observe
  * it. `usage` is what a PID is appended to in the line after it: "gilscope attach". */
 void processes_print(FILE *file, struct found_processes *found, const char *usage);

@@ -16,6 +16,8 @@
 
 #define COLUMNS_MIN 60
 #define ROWS_MIN    12
+#define ROWS_LEGEND 20 /* from here on the last but two says what the bars' letters mean */
+#define WHEEL	    3  /* lines */
 #define ESCAPE_MS   50 /* after this long, Esc is a key of its own */
 
 struct tui {
@@ -97,6 +99,9 @@ int tui_new(const struct tui_options *options, struct diag *diag, struct tui **r
 	nonl();
 	keypad(stdscr, TRUE);
 	curs_set(0);
+	/* a terminal without a mouse ignores it */
+	mousemask(BUTTON1_PRESSED | BUTTON4_PRESSED | BUTTON5_PRESSED, NULL);
+	mouseinterval(0);
 	tui->page.paint.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
 	if (!options->plain)
 		init_colours(tui);
@@ -155,6 +160,10 @@ static int add_status(struct text_buffer *text, const struct tui_page *page,
 	const struct live_view *view = &page->view;
 	const struct report *about = &view->about;
 
+	if (page->typing) {
+		text_add(text, "Filter: %s_   Enter keeps it, Esc clears it", page->filter);
+		return TUI_STRONG;
+	}
 	if (page->message[0]) {
 		text_add(text, "%s", page->message);
 		return TUI_STRONG;
@@ -196,9 +205,10 @@ static int add_status(struct text_buffer *text, const struct tui_page *page,
 static void draw_keys(const struct tui_page *page, int y)
 {
 	/* the last do not fit into 80 columns; the help has them, too */
-	static const char *const lists[] = {"Tab", "list", "Enter", "details", "f",  "findings",
-					    "s",   "sort", "p",	    "pause",   "h",  "help",
-					    "q",   "quit", "r",	    "record",  "+-", "stall"};
+	static const char *const lists[] = {"Tab", "list",     "Enter", "details", "/", "filter",
+					    "o",   "other",    "h",	"help",	   "q", "quit",
+					    "f",   "findings", "s",	"sort",	   "p", "pause",
+					    "r",   "record",   "+-",	"stall"};
 	static const char *const sheets[] = {"Up Down", "scroll", "Esc", "back", "p", "pause",
 					     "r",	"record", "h",	 "help", "q", "back"};
 	bool sheet = page->sheet != TUI_LISTS;
@@ -207,8 +217,11 @@ static void draw_keys(const struct tui_page *page, int y)
 	int x = 1;
 
 	for (size_t i = 0; i < count; i++) {
-		const char *word = sheet ? sheets[i] : lists[i];
+		const char *word = sheet ? sheets[i] : lists[i],
+			   *next = i % 2 ? "" : (sheet ? sheets : lists)[i + 1];
 
+		if (x + (int)(strlen(word) + (*next ? 1 + strlen(next) : 0)) > page->paint.columns)
+			return;
 		x += tui_put(&page->paint, y, x, page->paint.columns - x,
 			     i % 2 ? TUI_PLAIN : TUI_STRONG, word) +
 		     (i % 2 ? 2 : 1);
@@ -232,8 +245,12 @@ void tui_draw(struct tui *tui, const struct tui_status *status)
 		return;
 	}
 	if (page->sheet == TUI_LISTS) {
+		int last = page->paint.rows - (page->paint.rows >= ROWS_LEGEND ? 3 : 2);
+
 		y = tui_head(page, status);
-		tui_panes(page, y, page->paint.rows - y - 2);
+		tui_panes(page, y, last - y);
+		if (page->paint.rows >= ROWS_LEGEND)
+			tui_states(page, last);
 	} else {
 		tui_title(page, status);
 		if (tui_sheet(page, 1, page->paint.rows - 3) < 0)
@@ -284,6 +301,8 @@ static enum tui_command command_of_key(int key)
 		{'-', COMMAND_THRESHOLD_DOWN},
 		{'r', COMMAND_RECORD},
 		{'f', COMMAND_FINDINGS},
+		{'/', COMMAND_FILTER},
+		{'o', COMMAND_OTHER},
 		{'h', COMMAND_HELP},
 		{'?', COMMAND_HELP},
 		{KEY_F(1), COMMAND_HELP},
@@ -297,6 +316,41 @@ static enum tui_command command_of_key(int key)
 	return COMMAND_NONE;
 }
 
+static enum tui_action obey_mouse(struct tui_page *page)
+{
+	MEVENT event;
+
+	if (getmouse(&event) != OK)
+		return TUI_DRAW;
+	if (event.bstate & BUTTON1_PRESSED)
+		tui_click(page, event.y);
+	for (int i = 0; i < WHEEL && event.bstate & (BUTTON4_PRESSED | BUTTON5_PRESSED); i++)
+		tui_obey(page, event.bstate & BUTTON4_PRESSED ? COMMAND_UP : COMMAND_DOWN);
+	return TUI_DRAW;
+}
+
+/* While a filter is typed, letters are no commands. */
+static enum tui_action type(struct tui_page *page, int key)
+{
+	switch (key) {
+	case KEY_ENTER:
+	case '\r':
+	case '\n':
+		tui_filter_end(page, true);
+		break;
+	case 27:
+		tui_filter_end(page, false);
+		break;
+	case KEY_BACKSPACE:
+	case '\b':
+		tui_filter_type(page, TUI_ERASE);
+		break;
+	default:
+		tui_filter_type(page, key);
+	}
+	return TUI_DRAW;
+}
+
 enum tui_action tui_key(struct tui *tui, int wait_ms)
 {
 	int key;
@@ -308,7 +362,45 @@ enum tui_action tui_key(struct tui *tui, int wait_ms)
 	if (key == ERR) /* EIO: the terminal is gone */
 		return errno == EIO ? TUI_QUIT : TUI_IDLE;
 	tui->page.message[0] = '\0';
+	if (key == KEY_MOUSE)
+		return obey_mouse(&tui->page);
+	if (tui->page.typing)
+		return type(&tui->page, key);
 	if (command_of_key(key) == COMMAND_REPAINT)
 		clearok(stdscr, TRUE);
 	return tui_obey(&tui->page, command_of_key(key));
+}
+
+static enum tui_action list_mouse(struct tui_list *list)
+{
+	MEVENT event;
+
+	if (getmouse(&event) != OK)
+		return TUI_DRAW;
+	if (event.bstate & BUTTON1_PRESSED)
+		return tui_list_click(list, event.y);
+	return tui_list_obey(list,
+			     event.bstate & BUTTON4_PRESSED   ? COMMAND_UP
+			     : event.bstate & BUTTON5_PRESSED ? COMMAND_DOWN
+							      : COMMAND_NONE,
+			     1);
+}
+
+enum tui_action tui_choose(struct tui *tui, struct tui_list *list, int wait_ms)
+{
+	struct tui_paint *paint = &tui->page.paint;
+	int key;
+
+	set_term(tui->screen);
+	getmaxyx(stdscr, paint->rows, paint->columns);
+	erase();
+	tui_list_draw(paint, list);
+	refresh();
+	timeout(wait_ms);
+	errno = 0;
+	key = getch();
+	if (key == ERR)
+		return errno == EIO ? TUI_QUIT : TUI_IDLE;
+	return key == KEY_MOUSE ? list_mouse(list)
+				: tui_list_obey(list, command_of_key(key), paint->rows / 2);
 }

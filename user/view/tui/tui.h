@@ -60,8 +60,25 @@ enum tui_action {
 	TUI_PAUSE, /* or resume */
 	TUI_THRESHOLD_UP,
 	TUI_THRESHOLD_DOWN,
+	TUI_OPEN,
+	TUI_BACK,
+	TUI_OTHER,  /* show another process */
 	TUI_RECORD, /* write the history window to a file */
 };
+
+/* Lines to choose from. */
+struct tui_list {
+	const char *title, *heading;
+	const char *rows; /* `count` texts, each in `row_bytes` bytes */
+	size_t row_bytes;
+	uint32_t count;
+	uint32_t selected, top; /* `top` is the first one on the screen */
+	const char *message;	/* NULL, or shown until the next key */
+};
+
+/* Draws the list instead of a view, and handles the next key. TUI_OPEN: an entry was chosen;
+ * TUI_BACK: Esc; TUI_QUIT. */
+enum tui_action tui_choose(struct tui *tui, struct tui_list *list, int wait_ms);
 
 /* The next key, waiting at most `wait_ms` for one. */
 enum tui_action tui_key(struct tui *tui, int wait_ms);

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/duration.h"
 #include "words/names.h"
@@ -11,6 +12,16 @@
 #define LABEL_COLUMNS 6
 #define HOLDERS_MAX   8
 #define STEP_NS	      (NS_PER_S / 2) /* of a sparkline, at least */
+
+/* The time of day of what is shown, to be found again in a log. */
+static void add_clock(struct text_buffer *text, const struct report *about)
+{
+	time_t seconds = (time_t)((about->realtime_ns + about->window.end) / NS_PER_S);
+	struct tm tm;
+
+	if (about->realtime_ns && localtime_r(&seconds, &tm))
+		text_add(text, " · %02d:%02d:%02d", tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
 
 void tui_title(const struct tui_page *page, const struct tui_status *status)
 {
@@ -23,10 +34,12 @@ void tui_title(const struct tui_page *page, const struct tui_status *status)
 		 : status->paused ? "[paused] "
 				  : "");
 	text_add_duration(&right, view->about.stall_ns);
-	text_add(&right, " · ");
-	text_add(&right, "%llu" NBSP "s ",
-		 (unsigned long long)((view->about.window.end - view->about.window.start) /
-				      NS_PER_S));
+	if (page->paint.columns >= TUI_WIDE)
+		text_add(&right, " · %llu" NBSP "s",
+			 (unsigned long long)((view->about.window.end - view->about.window.start) /
+					      NS_PER_S));
+	add_clock(&right, &view->about);
+	text_add(&right, " ");
 	width = tui_width(&page->paint, right.bytes);
 	text_add(&left, " gilscope top · ");
 	if (view->process_count == 1) {
@@ -44,12 +57,15 @@ void tui_title(const struct tui_page *page, const struct tui_status *status)
 
 /* ── loops ───────────────────────────────────────────────────────────────── */
 
-static void add_turns(struct text_buffer *text, const struct live_loop *loop)
+static void add_turns(struct text_buffer *text, const struct live_loop *loop, int columns)
 {
 	if (loop->turn.count) {
-		text_add(text, "p50 ");
-		text_add_duration(text, dist_percentile(&loop->turn, 0.5));
-		text_add(text, "  p99 ");
+		if (columns >= TUI_WIDE) {
+			text_add(text, "p50 ");
+			text_add_duration(text, dist_percentile(&loop->turn, 0.5));
+			text_add(text, "  ");
+		}
+		text_add(text, "p99 ");
 		text_add_duration(text, dist_percentile(&loop->turn, 0.99));
 		text_add(text, "  ");
 	}
@@ -98,7 +114,7 @@ static int show_loop(const struct tui_page *page, const struct live_loop *loop, 
 
 	text_add_thread_name(&name, &page->view.about, loop->loop->thread, 20, false);
 	text_add(&name, " ");
-	add_turns(&turns, loop);
+	add_turns(&turns, loop, paint->columns);
 	tui_put(paint, y, 0, LABEL_COLUMNS, TUI_STRONG, "LOOP");
 	x += tui_put(paint, y, x, paint->columns - x, TUI_PLAIN, name.bytes);
 	tui_put(paint, y, x + 1, paint->columns - x - 1, loop->ongoing ? TUI_ALARM : TUI_STRONG,
@@ -230,16 +246,6 @@ static void add_share_of_moment(struct text_buffer *text, const struct live_view
 	text_add_share(text, ns > view->moment_ns ? view->moment_ns : ns, view->moment_ns);
 }
 
-/* Returns where the next one goes; what does not fit is not drawn. */
-static int put_legend(const struct tui_page *page, int y, int x, int style, char letter,
-		      const char *words)
-{
-	if (x + 2 + tui_width(&page->paint, words) > page->paint.columns)
-		return page->paint.columns;
-	tui_repeat(&page->paint, y, x, 1, style, letter);
-	return x + 2 + tui_put(&page->paint, y, x + 2, page->paint.columns, TUI_PLAIN, words) + 2;
-}
-
 /* The letters of the threads, as many as fit. */
 static void show_legend(const struct tui_page *page, const struct holders *holders, int y)
 {
@@ -249,19 +255,19 @@ static void show_legend(const struct tui_page *page, const struct holders *holde
 
 	text_add(&free_words, "free ");
 	add_share_of_moment(&free_words, view, holders->free_ns);
-	x = put_legend(page, y, x, TUI_FAINT, '.', free_words.bytes);
+	x = tui_legend(&page->paint, y, x, TUI_FAINT, '.', free_words.bytes);
 	text_add(&unknown, "unknown ");
 	add_share_of_moment(&unknown, view, holders->unknown_ns);
 	if (holders->unknown_ns)
-		x = put_legend(page, y, x, TUI_PLAIN, '?', unknown.bytes);
+		x = tui_legend(&page->paint, y, x, TUI_PLAIN, '?', unknown.bytes);
 	for (uint32_t i = 0; i < holders->count; i++) {
 		struct text_buffer text = {0};
 
 		text_add_thread_name(&text, &view->about, holders->threads[i]->thread, 24, false);
 		text_add(&text, " ");
 		add_share_of_moment(&text, view, holders->threads[i]->held_ns);
-		x = put_legend(page, y, x, thread_style(holders->threads[i]), (char)('a' + i),
-			       text.bytes);
+		x = tui_legend(&page->paint, y, x, thread_style(holders->threads[i]),
+			       (char)('a' + i), text.bytes);
 	}
 }
 

@@ -20,7 +20,8 @@ void tui_find_chosen(struct tui_page *page)
 	for (uint32_t i = 0; i < page->view.stall_count && page->chosen; i++)
 		if (same_stall(page->view.stalls[i], page->chosen)) {
 			choose(page, page->view.stalls[i]);
-			if (page->panes[PANE_STALLS].selected || page->sheet != TUI_LISTS)
+			if (i < tui_pane_count(page, PANE_STALLS) &&
+			    (page->panes[PANE_STALLS].selected || page->sheet != TUI_LISTS))
 				page->panes[PANE_STALLS].selected = i;
 			return;
 		}
@@ -81,9 +82,11 @@ static void open_sheet(struct tui_page *page)
 	uint32_t selected = page->panes[page->focus].selected;
 	struct live_stall *stall = NULL;
 
-	if (page->focus == PANE_STALLS && selected < page->view.stall_count)
+	if (selected >= tui_pane_count(page, page->focus))
+		stall = NULL;
+	else if (page->focus == PANE_STALLS)
 		stall = page->view.stalls[selected];
-	else if (page->focus == PANE_FUNCTIONS && selected < page->view.blame_count)
+	else if (page->focus == PANE_FUNCTIONS)
 		stall = worst_of(page, &page->view.blame[selected]);
 	if (!stall) {
 		say(page, page->focus == PANE_STALLS ? "There is no stall to look at."
@@ -117,7 +120,7 @@ static void sort_next(struct tui_page *page)
 }
 
 /* How many lines a command moves down, with this many per page; 0: it does not move. */
-static int64_t steps_of(enum tui_command command, int64_t height)
+int64_t tui_steps(enum tui_command command, int64_t height)
 {
 	switch (command) {
 	case COMMAND_UP:
@@ -159,7 +162,7 @@ static void obey_anywhere(struct tui_page *page, enum tui_command command)
 /* On a sheet the arrows scroll. */
 static enum tui_action obey_sheet(struct tui_page *page, enum tui_command command)
 {
-	int64_t steps = steps_of(command, page->sheet_rows > 1 ? page->sheet_rows - 1 : 1);
+	int64_t steps = tui_steps(command, page->sheet_rows > 1 ? page->sheet_rows - 1 : 1);
 
 	if (steps)
 		scroll_sheet(page, steps);
@@ -177,7 +180,7 @@ static enum tui_action obey_sheet(struct tui_page *page, enum tui_command comman
 
 static enum tui_action obey_lists(struct tui_page *page, enum tui_command command)
 {
-	int64_t steps = steps_of(command, page->paint.rows / 3);
+	int64_t steps = tui_steps(command, page->paint.rows / 3);
 
 	if (steps)
 		move(page, steps);
@@ -196,6 +199,12 @@ static enum tui_action obey_lists(struct tui_page *page, enum tui_command comman
 	case COMMAND_SORT:
 		sort_next(page);
 		break;
+	case COMMAND_BACK:
+		tui_filter_end(page, false);
+		break;
+	case COMMAND_FILTER:
+		page->typing = true;
+		break;
 	default:
 		obey_anywhere(page, command);
 	}
@@ -213,8 +222,32 @@ enum tui_action tui_obey(struct tui_page *page, enum tui_command command)
 		return TUI_THRESHOLD_DOWN;
 	case COMMAND_RECORD:
 		return TUI_RECORD;
+	case COMMAND_OTHER:
+		return TUI_OTHER;
 	default:
 		return page->sheet == TUI_LISTS ? obey_lists(page, command)
 						: obey_sheet(page, command);
+	}
+}
+
+/* The first click chooses an entry, the second one opens it. */
+void tui_click(struct tui_page *page, int y)
+{
+	for (int i = 0; i < PANES && page->sheet == TUI_LISTS; i++) {
+		const struct pane_state *state = &page->panes[i];
+		uint32_t entry = state->top + (uint32_t)(y - state->y - 1);
+
+		if (y < state->y || y >= state->y + state->rows)
+			continue;
+		if (y > state->y && entry < tui_pane_count(page, (enum pane)i)) {
+			bool again = page->focus == (enum pane)i && entry == state->selected;
+
+			page->focus = (enum pane)i;
+			select_entry(page, entry);
+			if (again)
+				open_sheet(page);
+		}
+		page->focus = (enum pane)i;
+		return;
 	}
 }

@@ -181,6 +181,15 @@ void tui_repeat(const struct tui_paint *paint, int y, int x, int columns, int st
 	attrset(A_NORMAL);
 }
 
+int tui_legend(const struct tui_paint *paint, int y, int x, int style, char letter,
+	       const char *words)
+{
+	if (x + 2 + tui_width(paint, words) > paint->columns)
+		return paint->columns;
+	tui_repeat(paint, y, x, 1, style, letter);
+	return x + 2 + tui_put(paint, y, x + 2, paint->columns, TUI_PLAIN, words) + 2;
+}
+
 void tui_bar(const struct tui_paint *paint, int y, int x, int columns,
 	     const struct state_sums *sums, uint64_t whole)
 {

@@ -46,6 +46,9 @@ int tui_put_wrapped(const struct tui_paint *paint, int y, int x, int columns, in
 int tui_width(const struct tui_paint *paint, const char *text);
 /* One letter, repeated. */
 void tui_repeat(const struct tui_paint *paint, int y, int x, int columns, int style, char letter);
+/* A letter and its meaning; returns where the next one goes. What does not fit is not drawn. */
+int tui_legend(const struct tui_paint *paint, int y, int x, int style, char letter,
+	       const char *words);
 /* As canvas_bar(). */
 void tui_bar(const struct tui_paint *paint, int y, int x, int columns,
 	     const struct state_sums *sums, uint64_t whole);

@@ -147,21 +147,18 @@ void tui_pane_sort(struct tui_page *page, enum pane pane)
 	int (*compare)(const void *, const void *) = ORDERS[pane][page->panes[pane].sort].compare;
 	struct live_view *view = &page->view;
 
-	if (!tui_pane_count(page, pane))
-		return;
-	if (pane == PANE_STALLS)
+	if (pane == PANE_STALLS && view->stall_count)
 		qsort(view->stalls, view->stall_count, sizeof(struct live_stall *), compare);
-	else if (pane == PANE_FUNCTIONS)
+	else if (pane == PANE_FUNCTIONS && view->blame_count)
 		qsort(view->blame, view->blame_count, sizeof(*view->blame), compare);
-	else
+	else if (pane == PANE_THREADS && view->thread_count)
 		qsort(view->threads, view->thread_count, sizeof(*view->threads), compare);
+	page->panes[pane].matching = tui_filter_list(page, pane);
 }
 
 uint32_t tui_pane_count(const struct tui_page *page, enum pane pane)
 {
-	return pane == PANE_STALLS	? page->view.stall_count
-	       : pane == PANE_FUNCTIONS ? page->view.blame_count
-					: page->view.thread_count;
+	return page->panes[pane].matching;
 }
 
 /* ── rows ────────────────────────────────────────────────────────────────── */
@@ -184,8 +181,10 @@ static void stall_row(const struct tui_page *page, uint32_t i, int y)
 {
 	const struct live_stall *live = page->view.stalls[i];
 	const struct stall *stall = &live->stall;
-	int wide = page->paint.columns >= 110 ? 20 : 10, x = 35 + wide,
-	    style = stall->ongoing ? TUI_ALARM : TUI_PLAIN;
+	int wide = page->paint.columns >= 110	     ? 20
+		   : page->paint.columns >= TUI_WIDE ? 10
+						     : 0,
+	    x = wide ? 35 + wide : 34, style = stall->ongoing ? TUI_ALARM : TUI_PLAIN;
 	uint64_t age = page->view.about.window.end > stall->end
 			       ? page->view.about.window.end - stall->end
 			       : 0;
@@ -205,23 +204,46 @@ static void stall_row(const struct tui_page *page, uint32_t i, int y)
 	tui_put(&page->paint, y, x, page->paint.columns - x, style, what.bytes);
 }
 
+/* The columns of a function's figures, whose sort orders are those with their names. */
+static const struct {
+	const char *words;
+	int end;
+} FIGURES[] = {{"on loop", 9}, {"waited", 19}, {"stalls", 26}, {"total", 35}, {"worst", 44}};
+#define FIGURE_COUNT   (sizeof(FIGURES) / sizeof(FIGURES[0]))
 #define FIGURE_COLUMNS 45
+#define FIGURES_NARROW 2 /* the first one that there is in fewer than TUI_WIDE columns */
+
+static size_t first_figure(const struct tui_page *page)
+{
+	return page->paint.columns >= TUI_WIDE ? 0 : FIGURES_NARROW;
+}
+
+/* Where the figures begin, right of the name. */
+static int figures_at(const struct tui_page *page)
+{
+	size_t first = first_figure(page);
+
+	return page->paint.columns - FIGURE_COLUMNS + (first ? FIGURES[first - 1].end : 0);
+}
 
 static void function_row(const struct tui_page *page, uint32_t i, int y)
 {
 	const struct blame *blame = &page->view.blame[i];
-	int x = page->paint.columns - FIGURE_COLUMNS;
+	int x = page->paint.columns - FIGURE_COLUMNS, begin = figures_at(page);
 	struct text_buffer name = {0}, stalls = {0};
 
 	if (!blame->handler.frame.function) {
 		text_add(&name, "many others");
 	} else {
-		tui_add_frame(&name, &page->view.about, &blame->handler.frame, (unsigned)x - 2);
+		tui_add_frame(&name, &page->view.about, &blame->handler.frame, (unsigned)begin - 2);
 	}
-	tui_put(&page->paint, y, 2, x - 2, TUI_PLAIN, name.bytes);
-	put_duration(page, y, x, 9, TUI_PLAIN, "", state_sums_total(&blame->loop));
-	put_duration(page, y, x + 9, 10, TUI_PLAIN, "",
-		     page->view.loop_count ? blame->made_loops_wait_ns : blame->made_wait_ns);
+	tui_put(&page->paint, y, 2, begin - 2, TUI_PLAIN, name.bytes);
+	if (!first_figure(page)) {
+		put_duration(page, y, x, 9, TUI_PLAIN, "", state_sums_total(&blame->loop));
+		put_duration(page, y, x + 9, 10, TUI_PLAIN, "",
+			     page->view.loop_count ? blame->made_loops_wait_ns
+						   : blame->made_wait_ns);
+	}
 	text_add_count(&stalls, blame->stalls);
 	tui_put_right(&page->paint, y, x + 19, 7, blame->stalls ? TUI_STRONG : TUI_FAINT,
 		      blame->stalls ? stalls.bytes : "·");
@@ -240,6 +262,8 @@ static void put_share(const struct tui_page *page, int y, int x, int columns, ui
 		text_add(&text, "·");
 	tui_put_right(&page->paint, y, x, columns, part ? TUI_PLAIN : TUI_FAINT, text.bytes);
 }
+
+#define BAR_MIN 10 /* columns; as wide as its heading */
 
 static int name_columns(const struct tui_page *page)
 {
@@ -264,7 +288,8 @@ static void thread_row(const struct tui_page *page, uint32_t i, int y)
 	/* as in the line of the GIL; a thread may be younger than that */
 	put_share(page, y, x + 21, 7, thread->held_ns, page->view.moment_ns);
 	put_share(page, y, x + 28, 7, thread->states.ns[TS_GIL_WAIT], page->view.moment_ns);
-	tui_bar(&page->paint, y, x + 37, bar > 60 ? 60 : bar, &thread->states, whole);
+	if (bar >= BAR_MIN)
+		tui_bar(&page->paint, y, x + 37, bar > 60 ? 60 : bar, &thread->states, whole);
 }
 
 /* ── headings ────────────────────────────────────────────────────────────── */
@@ -272,8 +297,6 @@ static void thread_row(const struct tui_page *page, uint32_t i, int y)
 static void show_heading(const struct tui_page *page, enum pane pane, int y)
 {
 	static const char *const names[PANES] = {"STALLS", "FUNCTIONS", "THREADS"};
-	static const char *const figures[] = {"on loop", "waited", "stalls", "total", "worst"};
-	static const int ends[] = {9, 19, 26, 35, 44};
 	const struct tui_paint *paint = &page->paint;
 	struct text_buffer text = {0};
 	int style = pane == page->focus ? TUI_TITLE : TUI_STRONG, x;
@@ -294,20 +317,28 @@ static void show_heading(const struct tui_page *page, enum pane pane, int y)
 		text_add(&text, ", the latest ");
 		text_add_count(&text, page->view.stall_count);
 	}
+	if (page->filter[0])
+		text_add(&text, " /%s", page->filter);
 	text_add(&text, " ");
+	x = pane == PANE_FUNCTIONS ? figures_at(page)
+	    : pane == PANE_THREADS ? 2 + name_columns(page) + 8
+				   : paint->columns;
 	tui_repeat(paint, y, 0, paint->columns, pane == page->focus ? TUI_TITLE : TUI_PLAIN, ' ');
-	tui_put(paint, y, 0, paint->columns, style, text.bytes);
+	tui_put(paint, y, 0, x, style, text.bytes);
 	style = pane == page->focus ? TUI_TITLE : TUI_FAINT;
-	x = paint->columns - FIGURE_COLUMNS;
-	for (size_t i = 0; pane == PANE_FUNCTIONS && i < sizeof(ends) / sizeof(ends[0]); i++)
-		tui_put_right(paint, y, x + (i ? ends[i - 1] : 0), ends[i] - (i ? ends[i - 1] : 0),
-			      style, figures[i]);
+	for (size_t i = first_figure(page); pane == PANE_FUNCTIONS && i < FIGURE_COUNT; i++) {
+		int begin = i ? FIGURES[i - 1].end : 0;
+
+		tui_put_right(paint, y, paint->columns - FIGURE_COLUMNS + begin,
+			      FIGURES[i].end - begin, style, FIGURES[i].words);
+	}
 	x = 2 + name_columns(page);
 	if (pane == PANE_THREADS) {
 		tui_put(paint, y, x + 8, 13, style, "now");
 		tui_put_right(paint, y, x + 21, 7, style, "GIL");
 		tui_put_right(paint, y, x + 28, 7, style, "waits");
-		tui_put(paint, y, x + 37, 20, style, "share, 5 s");
+		if (paint->columns - x - 38 >= BAR_MIN)
+			tui_put(paint, y, x + 37, 20, style, "share, 5 s");
 	}
 }
 
@@ -315,7 +346,9 @@ static void show_nothing(const struct tui_page *page, enum pane pane, int y)
 {
 	struct text_buffer text = {0};
 
-	if (pane == PANE_STALLS)
+	if (page->filter[0])
+		text_add(&text, "none matches the filter; Esc clears it");
+	else if (pane == PANE_STALLS)
 		text_add(&text, "none");
 	else if (pane == PANE_FUNCTIONS)
 		text_add(&text, page->view.about.stacks
@@ -333,6 +366,8 @@ static void show_pane(struct tui_page *page, enum pane pane, int y, int rows)
 	struct pane_state *state = &page->panes[pane];
 	uint32_t count = tui_pane_count(page, pane), room = rows > 1 ? (uint32_t)rows - 1 : 0;
 
+	state->y = y;
+	state->rows = rows;
 	if (rows < 1)
 		return;
 	show_heading(page, pane, y);
@@ -353,9 +388,29 @@ static void show_pane(struct tui_page *page, enum pane pane, int y, int rows)
 	}
 }
 
+void tui_states(const struct tui_page *page, int y)
+{
+	struct state_sums seen = {0};
+	int x = 1;
+
+	for (uint32_t i = 0; i < page->view.thread_count; i++)
+		for (int s = 0; s < TS_COUNT; s++)
+			seen.ns[s] |= page->view.threads[i].states.ns[s];
+	for (uint32_t i = 0; i < page->view.stall_count; i++)
+		for (int s = 0; s < TS_COUNT; s++)
+			seen.ns[s] |= page->view.stalls[i]->stall.what.states.ns[s];
+	for (int s = 0; s < TS_COUNT; s++) {
+		const struct palette *palette = palette_of((enum thread_state)s);
+
+		if (seen.ns[s])
+			x = tui_legend(&page->paint, y, x, TUI_STATES + s, palette->letter,
+				       palette->column);
+	}
+}
+
 void tui_panes(struct tui_page *page, int y, int rows)
 {
-	int lower = rows / 4 > 4 ? rows / 4 : rows >= 12 ? 4 : 2, heights[PANES];
+	int lower = rows / 4 > 4 ? rows / 4 : rows >= 12 ? 4 : rows >= 8 ? 2 : 1, heights[PANES];
 
 	/* a list that needs fewer rows leaves them to the one in focus */
 	for (int i = 0; i < PANES; i++) {

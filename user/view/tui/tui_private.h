@@ -14,9 +14,13 @@
 
 enum pane { PANE_STALLS, PANE_FUNCTIONS, PANE_THREADS, PANES };
 
+#define TUI_WIDE 80 /* columns; in fewer the least telling figures are left out */
+
 struct pane_state {
 	uint32_t selected, top; /* entries */
 	unsigned sort;
+	uint32_t matching; /* entries that the filter leaves; they come first */
+	int y, rows;	   /* as drawn last, with the heading */
 };
 
 /* What is shown, and the position in it. */
@@ -33,6 +37,8 @@ struct tui_page {
 	uint32_t scroll;		  /* lines of the sheet scrolled out at the top */
 	uint32_t sheet_lines, sheet_rows; /* as drawn last */
 	char message[256];
+	char filter[64]; /* "": everything is shown */
+	bool typing;	 /* keys go to the filter */
 };
 
 /* tui_words.c: what is wrong, and what a stall is about */
@@ -69,20 +75,39 @@ enum tui_command {
 	COMMAND_RECORD,
 	COMMAND_FINDINGS,
 	COMMAND_HELP,
+	COMMAND_FILTER,
+	COMMAND_OTHER,
 	COMMAND_REPAINT,
 };
 enum tui_action tui_obey(struct tui_page *page, enum tui_command command);
+int64_t tui_steps(enum tui_command command, int64_t height);
+/* tui_choose.c: draws a list, and what a command and a click in this row do to it. */
+void tui_list_draw(const struct tui_paint *paint, struct tui_list *list);
+enum tui_action tui_list_obey(struct tui_list *list, enum tui_command command, int rows);
+enum tui_action tui_list_click(struct tui_list *list, int y);
+/* A click in this row. */
+void tui_click(struct tui_page *page, int y);
 /* Finds the selected stall in a new view. */
 void tui_find_chosen(struct tui_page *page);
+
+/* tui_filter.c: a character for the filter, or the key that ends typing; and, of a sorted list,
+ * brings the entries that match to its front. Returns how many. */
+#define TUI_ERASE 127
+void tui_filter_type(struct tui_page *page, int key);
+void tui_filter_end(struct tui_page *page, bool keep);
+uint32_t tui_filter_list(struct tui_page *page, enum pane pane);
 
 /* tui_head.c: the title; and all the lines above the lists. Returns how many. */
 void tui_title(const struct tui_page *page, const struct tui_status *status);
 int tui_head(const struct tui_page *page, const struct tui_status *status);
 
 /* tui_panes.c: the lists */
+/* Without those that the filter leaves out. */
 uint32_t tui_pane_count(const struct tui_page *page, enum pane pane);
 unsigned tui_pane_sorts(enum pane pane);
 void tui_pane_sort(struct tui_page *page, enum pane pane);
+/* What the letters of the bars mean. */
+void tui_states(const struct tui_page *page, int y);
 /* All three, in these rows. */
 void tui_panes(struct tui_page *page, int y, int rows);
 

@@ -46,6 +46,12 @@ static void save_string(const char *capability)
 	}
 }
 
+static void save_bytes(const char *bytes)
+{
+	for (; *bytes && saved.length < sizeof(saved.bytes) - 1; bytes++)
+		saved.bytes[saved.length++] = *bytes;
+}
+
 void terminal_save_modes(FILE *in)
 {
 	saved.in = fileno(in);
@@ -61,6 +67,8 @@ void terminal_taken(FILE *out)
 	save_string("rmkx");
 	save_string("cnorm");
 	save_string("rmcup");
+	if (tigetstr("kmous") && tigetstr("kmous") != (char *)-1)
+		save_bytes("\033[?1006;1000l"); /* no mouse, as ncurses' XM says it */
 	saved.taken = 1;
 }
 

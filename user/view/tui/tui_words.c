@@ -190,7 +190,7 @@ void tui_add_verdict(struct text_buffer *text, const struct tui_page *page)
 		add_no_stall(text, view);
 }
 
-#define PLACE_COLUMNS 13
+#define PLACE_COLUMNS 13 /* of a file and a line, at least */
 
 void tui_add_frame(struct text_buffer *text, const struct report *report,
 		   const struct stack_frame *frame, unsigned columns)
@@ -207,17 +207,44 @@ void tui_add_frame(struct text_buffer *text, const struct report *report,
 	text_add_place(text, report, frame, columns - used < 40 ? columns - used : 40);
 }
 
-/* Where the loop itself was: its handler, else the innermost function of its stack. */
-static void add_own(struct text_buffer *text, const struct report *report,
-		    const struct stall *stall, unsigned columns)
+/* Where the loop itself was: its handler, else the innermost function of its stack; NULL: unknown.
+ */
+static const struct stack_frame *own_frame(const struct report *report, const struct stall *stall)
 {
 	const struct definition *stack = stack_of(report, stall->stack);
 
 	if (stall->handler.role != HANDLER_NONE)
-		tui_add_frame(text, report, &stall->handler.frame, columns);
-	else if (stack)
-		tui_add_frame(text, report, &stack->stack.frames[0], columns);
+		return &stall->handler.frame;
+	return stack ? &stack->stack.frames[0] : NULL;
 }
+
+static void add_own(struct text_buffer *text, const struct report *report,
+		    const struct stall *stall, unsigned columns)
+{
+	const struct stack_frame *frame = own_frame(report, stall);
+
+	if (frame)
+		tui_add_frame(text, report, frame, columns);
+}
+
+/* The same before something else of so many columns, which gives way to the function's name. */
+static void add_own_before(struct text_buffer *text, const struct report *report,
+			   const struct stall *stall, unsigned columns, unsigned after)
+{
+	const struct stack_frame *frame = own_frame(report, stall);
+	struct text_buffer name = {0};
+	unsigned least;
+
+	if (!frame)
+		return;
+	text_add_function(&name, report, frame, columns);
+	least = text_width(name.bytes) + 1 + PLACE_COLUMNS;
+	if (columns > least + after)
+		least = columns - after;
+	tui_add_frame(text, report, frame, least < columns ? least : columns);
+}
+
+#define NARROW 40 /* columns that have no room for a thread's name */
 
 static void add_holder(struct text_buffer *text, const struct report *report,
 		       const struct breakdown *what, unsigned columns)
@@ -230,6 +257,8 @@ static void add_holder(struct text_buffer *text, const struct report *report,
 	}
 	if (blocker->handler.role != HANDLER_NONE) {
 		tui_add_frame(text, report, &blocker->handler.frame, columns);
+		if (columns <= NARROW) /* the details have the thread */
+			return;
 		text_add(text, " in ");
 	} else {
 		text_add(text, "GIL held by ");
@@ -260,6 +289,7 @@ void tui_add_stall(struct text_buffer *text, const struct live_view *view,
 	const struct breakdown *what = &live->stall.what;
 	const struct process *process = tui_process_of(live);
 	unsigned own = columns > 60 ? columns - 20 : columns;
+	struct text_buffer call = {0};
 	enum stop_kind kind;
 
 	if (breakdown_is_stopped(what, &kind)) {
@@ -272,10 +302,12 @@ void tui_add_stall(struct text_buffer *text, const struct live_view *view,
 		return;
 	case TS_BLOCKED:
 	case TS_HELD_BLOCKED:
-		add_own(text, &view->about, &live->stall, own);
-		text_separate(text, ", ");
-		text_add_syscall(text, process,
+		text_add_syscall(&call, process,
 				 what->syscall_count ? what->syscalls[0].sysno : SYSNO_UNKNOWN);
+		add_own_before(text, &view->about, &live->stall, columns,
+			       text_width(call.bytes) + 2);
+		text_separate(text, ", ");
+		text_add(text, "%s", call.bytes);
 		return;
 	case TS_RUNNABLE:
 	case TS_HELD_RUNNABLE:

@@ -14,6 +14,8 @@
 #include "cmd/pipeline/confine.h"
 #include "cmd/pipeline/observe.h"
 #include "cmd/pipeline/snapshot.h"
+#include "cmd/top/choose.h"
+#include "cmd/top/successor.h"
 #include "view/tui/tui.h"
 
 #define REFRESH_NS (500 * NS_PER_MS)
@@ -36,6 +38,7 @@ struct top {
 	 * one; else -1. */
 	int stderr_fd;
 	int messages;
+	bool wants_other; /* another process is to be chosen */
 	struct diag diag;
 };
 
@@ -223,6 +226,9 @@ static int handle_keys(struct top *top, int wait_ms)
 			return 0;
 		case TUI_QUIT:
 			return 1;
+		case TUI_OTHER:
+			top->wants_other = true;
+			return 1;
 		case TUI_PAUSE:
 			toggle_pause(top);
 			break;
@@ -324,14 +330,13 @@ static int top_status(struct top *top, bool *ret_partial)
 	return 0;
 }
 
-static int run(struct options *options)
+/* Observes until the end, or until another process is wanted. Returns the exit status. */
+static int watch(struct options *options, bool *ret_wants_other)
 {
 	struct top top = {.options = options, .pipeline.names = options->names, .stderr_fd = -1};
 	bool partial = false;
 	int err, status;
 
-	use_character_set();
-	options->observe.quiet = true;
 	top.observation = (struct observation){.options = &options->observe,
 					       .pipeline = &top.pipeline,
 					       .tick = on_tick,
@@ -354,6 +359,47 @@ static int run(struct options *options)
 		status = cmd_fail(&top.diag);
 	live_free(top.live);
 	pipeline_done(&top.pipeline);
+	*ret_wants_other = !err && top.wants_other;
+	return status;
+}
+
+/* In the successor. Returns the exit status of a top that is to end; -1: it goes on. */
+static int choose(struct options *options)
+{
+	struct observe_options *observe = &options->observe;
+	uint32_t pid = observe->pids[0];
+	struct diag diag = {0};
+	int chosen;
+
+	observe_catch_signals(tui_restore);
+	observe->ready_fd = 0; /* it has been reported */
+	chosen = choose_process(want_plain(options), &pid, &diag);
+	if (chosen < 0)
+		return cmd_fail(&diag);
+	if (chosen == CHOSEN_PROCESS) {
+		observe->pids[0] = pid;
+		observe->pid_count = 1;
+	}
+	return chosen == CHOSEN_END ? EXIT_OK : -1;
+}
+
+static int run(struct options *options)
+{
+	struct successor successor;
+	bool wants_other;
+	int status = -1;
+
+	use_character_set();
+	options->observe.quiet = true;
+	while (successor_begin(&successor, options->observe.ready_fd)) {
+		status = choose(options);
+		if (status >= 0)
+			return status;
+	}
+	status = watch(options, &wants_other);
+	if (wants_other && successor.pid > 0)
+		return successor_run(&successor);
+	successor_dismiss(&successor);
 	return status;
 }
 
@@ -376,10 +422,11 @@ const struct command command_top = {
 	.doc = "Watch a running Python process: what its event loop and its GIL do now, and what "
 	       "they did "
 	       "in the last minute."
-	       "\vKeys: Tab and arrows choose, Enter shows all about a stall, s sorts, p pauses, + "
-	       "and - "
-	       "change the threshold, r writes the last 30 s to a recording, "
-	       "h helps, q quits. The process is neither changed nor stopped.\n\nExample, a "
+	       "\vKeys: Tab, arrows and the mouse choose, Enter shows all about a stall, / "
+	       "filters, "
+	       "o goes to another process, f shows the findings, s sorts, p pauses, + and - change "
+	       "the threshold, r writes the last 30 s to a recording, h or ? helps, q quits. The "
+	       "process is neither changed nor stopped.\n\nExample, a "
 	       "uvicorn "
 	       "worker:\n  sudo gilscope top :8000",
 	.options = OPTIONS,
