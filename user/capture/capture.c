@@ -162,7 +162,9 @@ int capture_poll(struct capture *capture, int timeout_ms)
 
 	if (!err)
 		err = capture_drain(capture, clock_now_ns());
-	return err ? err : capture_serve(capture, SERVE_NS);
+	if (!err)
+		err = capture_serve(capture, SERVE_NS);
+	return err ? err : symbols_sources(capture->symbols);
 }
 
 /* Drains up to the end of the window and no further, however long it takes, so that the stage
@@ -203,6 +205,8 @@ int capture_stop(struct capture *capture)
 	err = sink_event(&capture->sink, &event);
 	if (!err)
 		err = drain_last(capture, event.hdr.ts);
+	if (!err)
+		err = symbols_finish_sources(capture->symbols, SOURCES_WAIT_MS);
 	return err ? err : reorder_flush(capture->reorder);
 }
 

@@ -20,6 +20,7 @@
 #include "symbols/symbols.h"
 
 #define NATIVES_WANTED_MAX 16	/* further addresses are left to later samples */
+#define SOURCES_WAIT_MS	   200	/* for lines of source, at a process's or the window's end */
 #define EPFD_SEEN_MAX	   4096 /* descriptors from here on are described by snapshots only */
 
 /* How a process is read: the functions of python/target.h, or a test's own. */

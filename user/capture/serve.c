@@ -245,6 +245,15 @@ static int ask_loops(struct capture *capture, struct tracee *tracee)
 	return err == -ESRCH ? 0 : err;
 }
 
+/* Its files are still there, for what has not been read yet. */
+static int release(struct capture *capture, struct tracee *tracee)
+{
+	int err = symbols_finish_sources(capture->symbols, SOURCES_WAIT_MS);
+
+	tracee_release(capture, tracee);
+	return err;
+}
+
 static int serve(struct capture *capture, const struct request *next)
 {
 	struct tracee *tracee = next->tracee;
@@ -267,8 +276,7 @@ static int serve(struct capture *capture, const struct request *next)
 	case REQUEST_NATIVE:
 		return tracee_natives(capture, tracee);
 	case REQUEST_GONE:
-		tracee_release(capture, tracee);
-		return 0;
+		return release(capture, tracee);
 	case REQUEST_KINDS:
 		break;
 	}

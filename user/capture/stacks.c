@@ -132,6 +132,17 @@ void tracee_forget_gc_sites(struct capture *capture, struct tracee *tracee)
 	}
 }
 
+/* Without a reader there are no lines of source. */
+static int read_sources(struct capture *capture, const struct target *target)
+{
+	struct source_reader *reader;
+
+	if (!capture->options.sources || source_reader_new((pid_t)target->info.pid, &reader))
+		return 0;
+	return symbols_read_sources(capture->symbols, target->info.pid, target->info.cmdline,
+				    reader);
+}
+
 int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
 {
 	const struct target *target = tracee->target;
@@ -144,6 +155,8 @@ int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
 		python.process = capture->tracee_count; /* from 1: it is in the list already */
 	err = symbols_add_process(capture->symbols, target->info.pid, &target->stack,
 				  &target->layout);
+	if (!err)
+		err = read_sources(capture, target);
 	if (err)
 		return err;
 	return probes_set(&capture->probes, PROBES_PYTHONS, &target->info.pid, &python);

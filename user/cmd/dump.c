@@ -25,6 +25,7 @@ static int observe_for(struct pipeline *pipeline, struct options *options, struc
 	if (!options->observe.dur_ns)
 		options->observe.dur_ns = DUMP_NS;
 	options->observe.quiet = true;
+	options->observe.no_source = true; /* they are not shown */
 	observe_catch_signals(NULL);
 	observe_head(&options->observe, &pipeline->head);
 	err = pipeline_append_fold(pipeline, options->stall_ns, diag);

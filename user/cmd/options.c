@@ -88,6 +88,7 @@ SETTER(duration, observe.dur_ns = value_seconds(arg, state))
 SETTER(quiet, observe.quiet = true)
 SETTER(rate, observe.rate_hz = value_hertz(arg, CAPTURE_RATE_MAX, state))
 SETTER(no_stacks, observe.no_stacks = true)
+SETTER(no_source, observe.no_source = true)
 SETTER(stack_kinds, observe.stack_kinds = value_stack_kinds(arg, state))
 SETTER(ring_size, observe.ring_bytes = value_mebibytes(arg, state))
 SETTER(ready_fd, observe.ready_fd = value_ready_fd(arg, state))
@@ -122,6 +123,9 @@ static const struct declaration {
 	 "Sampling rate for on-CPU stacks; 0 turns sampling off (default 199)", set_rate, 0},
 	{OPTION_NO_STACKS, "no-stacks", NULL, "No Python stacks: names threads but not functions",
 	 set_no_stacks, 0},
+	{OPTION_NO_SOURCE, "no-source", NULL,
+	 "Do not read the application's lines and decorators from its source files", set_no_source,
+	 0},
 	{OPTION_STACK_KINDS, "stack-kinds", "KIND,...",
 	 "Only these stacks (sleep, preempt, wait, holder), to measure what each kind costs",
 	 set_stack_kinds, OPTION_HIDDEN},

@@ -49,6 +49,7 @@ enum option_id {
 	OPTION_FORMAT = 'f',
 	OPTION_RATE = 256,
 	OPTION_NO_STACKS,
+	OPTION_NO_SOURCE,
 	OPTION_STACK_KINDS,
 	OPTION_RING_SIZE,
 	OPTION_READY_FD,
@@ -82,7 +83,8 @@ struct option_use {
 /* Of commands that observe … */
 #define OBSERVE_OPTIONS                                                                            \
 	{.id = OPTION_PID}, {.id = OPTION_DURATION}, {.id = OPTION_QUIET}, {.id = OPTION_RATE},    \
-		{.id = OPTION_NO_STACKS}, {.id = OPTION_STACK_KINDS}, {.id = OPTION_RING_SIZE},    \
+		{.id = OPTION_NO_STACKS}, {.id = OPTION_NO_SOURCE}, {.id = OPTION_STACK_KINDS},    \
+		{.id = OPTION_RING_SIZE},                                                          \
 	{                                                                                          \
 		.id = OPTION_READY_FD                                                              \
 	}

@@ -10,6 +10,7 @@ static const struct {
 	[DEFINE_FUNCTION] = {"function", DEFINE_FUNCTIONS_MAX},
 	[DEFINE_STACK] = {"stack", DEFINE_STACKS_MAX},
 	[DEFINE_TEXT] = {"text", DEFINE_TEXTS_MAX},
+	[DEFINE_SOURCE] = {"source", DEFINE_SOURCES_MAX},
 };
 
 const char *definition_name(enum definition_kind kind)
@@ -26,6 +27,10 @@ const char *definition_fault(const struct definition_counts *counts,
 		return "a definition's number is not the next of its kind";
 	if (definition->id > kinds[definition->kind].max)
 		return "there are too many definitions of one kind";
+	if (definition->kind == DEFINE_SOURCE &&
+	    (!definition->source.function ||
+	     definition->source.function > counts->of[DEFINE_FUNCTION]))
+		return "a line of source is of a function that is not defined";
 	if (definition->kind != DEFINE_STACK)
 		return NULL;
 	if (!definition->stack.count || definition->stack.count > DEFINE_FRAMES_MAX)

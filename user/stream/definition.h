@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include "stream/stream.h"
 
-/* "function", "stack", "text". */
+/* "function", "stack", "text", "source". */
 const char *definition_name(enum definition_kind kind);
 
 /* How many of each kind a stream has defined so far; all 0 at its start. */
@@ -20,7 +20,7 @@ struct definition_counts {
 /*
  * NULL if the definition may follow those counted, else what is wrong with it, fit for a terminal:
  * its kind is unknown, its id is not the next one of its kind or is beyond the kind's limit, it has
- * no frames or too many, or a frame's function is not defined. The caller counts the definitions
+ * no frames or too many, or a function that it names is not defined. The caller counts the definitions
  * that it accepts: counts->of[kind]++. Texts cannot be wrong: they are what
  * definition_text_length() makes of them.
  */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/table.h"
 #include "stream/definition.h"
 
 struct shelf {
@@ -12,15 +13,29 @@ struct shelf {
 	uint32_t room;
 };
 
+/* Where a line of source is. */
+struct place {
+	struct place_key {
+		uint32_t function, line;
+	} key;
+	uint32_t source; /* the latest definition */
+};
+TABLE_OF(place, struct place, key)
+
 struct dictionary {
 	struct definition_counts counts;
 	struct shelf shelves[DEFINE_KINDS];
+	struct table places;
 	uint64_t bytes;
 };
 
 struct dictionary *dictionary_new(void)
 {
-	return calloc(1, sizeof(struct dictionary));
+	struct dictionary *dictionary = calloc(1, sizeof(*dictionary));
+
+	if (dictionary)
+		dictionary->places = TABLE(struct place, DEFINE_SOURCES_MAX);
+	return dictionary;
 }
 
 void dictionary_free(struct dictionary *dictionary)
@@ -34,6 +49,7 @@ void dictionary_free(struct dictionary *dictionary)
 			free(shelf->items[i]);
 		free(shelf->items);
 	}
+	table_done(&dictionary->places);
 	free(dictionary);
 }
 
@@ -52,6 +68,8 @@ static size_t tail_size(const struct definition *definition)
 		return definition->stack.count * sizeof(struct stack_frame);
 	case DEFINE_TEXT:
 		return text_size(definition->text);
+	case DEFINE_SOURCE:
+		return text_size(definition->source.text);
 	case DEFINE_KINDS:
 		break;
 	}
@@ -83,10 +101,23 @@ static struct definition *copy_of(const struct definition *definition, size_t ta
 	} else if (definition->kind == DEFINE_STACK) {
 		memcpy(to, definition->stack.frames, tail);
 		copy->stack.frames = (const struct stack_frame *)to;
+	} else if (definition->kind == DEFINE_SOURCE) {
+		copy->source.text = copy_text(&to, definition->source.text);
 	} else {
 		copy->text = copy_text(&to, definition->text);
 	}
 	return copy;
+}
+
+static int note_place(struct dictionary *dictionary, const struct definition *definition)
+{
+	struct place_key key = {definition->source.function, definition->source.line};
+	struct place *place;
+	int err = place_get(&dictionary->places, &key, &place);
+
+	if (!err)
+		place->source = definition->id;
+	return err;
 }
 
 int dictionary_define(struct dictionary *dictionary, const struct definition *definition)
@@ -115,7 +146,18 @@ int dictionary_define(struct dictionary *dictionary, const struct definition *de
 		return -ENOMEM;
 	++*count;
 	dictionary->bytes += sizeof(*definition) + tail;
-	return 0;
+	return definition->kind == DEFINE_SOURCE ? note_place(dictionary, definition) : 0;
+}
+
+const char *dictionary_source(const struct dictionary *dictionary, uint32_t function, uint32_t line)
+{
+	struct place_key key = {function, line};
+	const struct place *place = table_find(&dictionary->places, &key, sizeof(key),
+					       table_hash(&key, sizeof(key)));
+	const struct definition *source =
+		place ? dictionary_find(dictionary, DEFINE_SOURCE, place->source) : NULL;
+
+	return source && source->source.text[0] ? source->source.text : NULL;
 }
 
 const struct definition *dictionary_find(const struct dictionary *dictionary,

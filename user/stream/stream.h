@@ -5,7 +5,7 @@
  *
  * A stream consists of `process` for every process, before its first event; `define` for every
  * function, stack and text, before the first event or definition that refers to it (how much
- * earlier is not significant); and events. After the reorder stage, events are ordered by their
+ * earlier is not significant), and for lines of source whenever they were read; and events. After the reorder stage, events are ordered by their
  * timestamps. A stream starts with the events that declare threads and GILs, then WINDOW, and ends
  * with WINDOW(end) unless it was cut off. Sinks chain: reorder and stages (stage.h)
  * feed others.
@@ -40,7 +40,7 @@ struct process_info {
  * of definition; 0 stands for unknown. They are valid for the whole stream and all its processes.
  * Names and files come from the target: hostile text.
  */
-enum definition_kind { DEFINE_FUNCTION, DEFINE_STACK, DEFINE_TEXT, DEFINE_KINDS };
+enum definition_kind { DEFINE_FUNCTION, DEFINE_STACK, DEFINE_TEXT, DEFINE_SOURCE, DEFINE_KINDS };
 
 #define DEFINE_TEXT_MAX                                                                            \
 	1024 /* bytes of a name, a file or a text, terminator included; longer ones are cut by any \
@@ -49,6 +49,7 @@ enum definition_kind { DEFINE_FUNCTION, DEFINE_STACK, DEFINE_TEXT, DEFINE_KINDS 
 #define DEFINE_FUNCTIONS_MAX 262144 /* at most this many of a kind; the rest have id 0 */
 #define DEFINE_STACKS_MAX    100000
 #define DEFINE_TEXTS_MAX     65536
+#define DEFINE_SOURCES_MAX   16384
 
 struct stack_frame {
 	uint32_t function; /* 0: the frame is there, but its code could not be read */
@@ -72,6 +73,13 @@ struct definition {
 			bool cut;			  /* there are more frames outside */
 		} stack;
 		const char *text;
+		/* No event refers to these: they say what a place looks like in its file. A later
+		 * one for the same place replaces the earlier. */
+		struct {
+			uint32_t function;
+			uint32_t line; /* 0: the function's decorator, the route's before others */
+			const char *text; /* "": not known, after all */
+		} source;
 	};
 };
 

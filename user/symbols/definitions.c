@@ -2,6 +2,7 @@
 #include "symbols/symbols_internal.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@ static const uint32_t limits[DEFINE_KINDS] = {
 	[DEFINE_FUNCTION] = DEFINE_FUNCTIONS_MAX,
 	[DEFINE_STACK] = DEFINE_STACKS_MAX,
 	[DEFINE_TEXT] = DEFINE_TEXTS_MAX,
+	[DEFINE_SOURCE] = DEFINE_SOURCES_MAX,
 };
 
 void definitions_done(struct definitions *definitions)
@@ -28,6 +30,7 @@ void definitions_done(struct definitions *definitions)
 			free(entry);
 		}
 	}
+	table_done(&definitions->sources);
 }
 
 uint32_t definitions_count(const struct definitions *definitions, enum definition_kind kind)
@@ -112,4 +115,33 @@ int definitions_text(struct definitions *definitions, const char *text, uint32_t
 	if (!err)
 		*ret_id = definition.id;
 	return err;
+}
+
+int definitions_source(struct definitions *definitions, uint32_t function, uint32_t line,
+		       const char *text)
+{
+	struct definition definition = {
+		.kind = DEFINE_SOURCE,
+		.source = {.function = function, .line = line, .text = text}};
+	struct place place = {function, line};
+	char content[sizeof(place) + DEFINE_TEXT_MAX] = {0}; /* hashed as a whole */
+	bool first = !table_find(&definitions->sources, &place, sizeof(place),
+				 table_hash(&place, sizeof(place)));
+	struct told *told;
+	int err = told_get(&definitions->sources, &place, &told);
+
+	if (err)
+		return err == -ENOSPC ? 0 : err;
+	memcpy(content, &place, sizeof(place));
+	strncpy(content + sizeof(place), text, DEFINE_TEXT_MAX - 1);
+	if (first)
+		told->hash = table_hash(content, sizeof(content));
+	else if (told->hash != table_hash(content, sizeof(content)))
+		definition.source.text = "";
+	else
+		return 0;
+	if (first && !*text)
+		return 0;
+	return intern(definitions, content,
+		      (uint32_t)(sizeof(place) + strlen(definition.source.text)), &definition);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/duration.h"
 #include "base/utf8.h"
 #include "python/process/pages.h"
 #include "symbols/lines.h"
@@ -15,6 +16,7 @@ struct symbol_process {
 	struct python_layout layout;
 	uint64_t code_type; /* address of the code type; 0 until a code object was read */
 	struct natives natives;
+	struct sources *sources; /* NULL: are not read */
 	UT_hash_handle hh;
 };
 
@@ -33,6 +35,7 @@ struct symbols *symbols_new(struct stream_sink sink)
 	if (!symbols)
 		return NULL;
 	symbols->definitions.sink = sink;
+	symbols->definitions.sources = TABLE(struct told, DEFINE_SOURCES_MAX);
 	symbols->stacks = calloc(1, sizeof(*symbols->stacks));
 	symbols->texts = calloc(1, sizeof(*symbols->texts));
 	if (symbols->stacks && symbols->texts)
@@ -44,6 +47,7 @@ struct symbols *symbols_new(struct stream_sink sink)
 static void process_free(struct symbol_process *process)
 {
 	natives_done(&process->natives);
+	sources_free(process->sources);
 	free(process);
 }
 
@@ -124,6 +128,7 @@ static int find_code(struct symbols *symbols, struct symbol_process *process,
 		free(code.lines);
 		return err;
 	}
+	sources_function(process->sources, function, &code);
 	return codes_keep(&symbols->codes, &key, frame->check, function, &code, ret_kept);
 }
 
@@ -201,6 +206,8 @@ int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 	if (!resolved)
 		return id_cache_keep(symbols->stacks, stack->hash, 0);
 	count = (uint32_t)resolved;
+	for (uint32_t i = 0; process && i < count; i++)
+		sources_want(process->sources, frames[i].function, frames[i].line);
 	err = definitions_stack(&symbols->definitions, frames, count,
 				stack->hdr.flags & SHARED_STACK_CUT, &id);
 	if (err)
@@ -322,6 +329,66 @@ int symbols_native(struct symbols *symbols, uint32_t pid, const struct native_co
 		err = definitions_function(&symbols->definitions, symbol, module, 0,
 					   &range.function);
 	return err ? err : natives_keep(&process->natives, &range);
+}
+
+/* ── lines of source ─────────────────────────────────────────────────────── */
+
+int symbols_read_sources(struct symbols *symbols, uint32_t pid, const char *cmdline,
+			 struct source_reader *reader)
+{
+	struct symbol_process *process = known_process(symbols, pid);
+
+	if (!process) {
+		source_reader_free(reader);
+		return 0;
+	}
+	sources_free(process->sources);
+	process->sources = sources_new(reader, cmdline);
+	return process->sources ? 0 : -ENOMEM;
+}
+
+static int define_sources(struct symbols *symbols, struct symbol_process *process)
+{
+	struct source_answer answer;
+	char clean[DEFINE_TEXT_MAX];
+	int err = 0;
+
+	while (!err && sources_next(process->sources, &answer)) {
+		utf8_clean(answer.text, strlen(answer.text), false, clean, sizeof(clean));
+		if (answer.function &&
+		    answer.function <= definitions_count(&symbols->definitions, DEFINE_FUNCTION))
+			err = definitions_source(&symbols->definitions, answer.function,
+						 answer.line, clean);
+	}
+	return err;
+}
+
+int symbols_sources(struct symbols *symbols)
+{
+	struct symbol_process *process, *next;
+	int err = 0;
+
+	HASH_ITER(hh, symbols->processes, process, next)
+	{
+		if (!err)
+			err = define_sources(symbols, process);
+	}
+	return err;
+}
+
+int symbols_finish_sources(struct symbols *symbols, int timeout_ms)
+{
+	uint64_t end = clock_now_ns() + (uint64_t)timeout_ms * NS_PER_MS, now;
+	struct symbol_process *process, *next;
+	int err = symbols_sources(symbols);
+
+	HASH_ITER(hh, symbols->processes, process, next)
+	{
+		while (!err && (now = clock_now_ns()) < end &&
+		       sources_wait(process->sources, (int)((end - now) / NS_PER_MS) + 1))
+			err = define_sources(symbols, process);
+	}
+	return err;
 }
 
 struct symbols_status symbols_status(const struct symbols *symbols)

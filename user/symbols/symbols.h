@@ -21,6 +21,7 @@
 #include "bpf/shared.h"
 #include "stream/stream.h"
 #include "python/native.h"
+#include "python/source/source_reader.h"
 #include "python/target.h"
 
 #define SYMBOLS_CODES_MAX 65536
@@ -37,6 +38,15 @@ void symbols_free(struct symbols *symbols);
  * and again for a new process with the same pid. 0 or -ENOMEM. */
 int symbols_add_process(struct symbols *symbols, uint32_t pid, const struct stack_layout *stack,
 			const struct python_layout *layout);
+/* Lines of source of the process's own functions are read by `reader`, which belongs to symbols
+ * from then on. `cmdline` is the process's. 0 or -ENOMEM. */
+int symbols_read_sources(struct symbols *symbols, uint32_t pid, const char *cmdline,
+			 struct source_reader *reader);
+/* Asks for lines of source that are wanted, and defines those that have come. 0, -ENOMEM or the
+ * sink's error. */
+int symbols_sources(struct symbols *symbols);
+/* Does the same until all have come, but no longer than this. */
+int symbols_finish_sources(struct symbols *symbols, int timeout_ms);
 /* Forgets the code objects of a process; its stacks stay defined. */
 void symbols_remove_process(struct symbols *symbols, uint32_t pid);
 

@@ -8,14 +8,26 @@
 #define GILSCOPE_SYMBOLS_INTERNAL_H
 
 #include "base/hash.h"
+#include "base/table.h"
 #include "symbols/code.h"
+#include "symbols/sources.h"
 #include "symbols/symbols.h"
 
 /* ── definitions: never evicted ──────────────────────────────────────────── */
 
+/* The first answer for a line of source. */
+struct told {
+	struct place {
+		uint32_t function, line;
+	} place;
+	uint32_t hash; /* of the answer */
+};
+TABLE_OF(told, struct told, place)
+
 struct definitions {
 	struct stream_sink sink;
 	struct interned *known[DEFINE_KINDS]; /* by content */
+	struct table sources;		      /* what was told of each place */
 	uint64_t bytes;
 };
 
@@ -28,6 +40,13 @@ int definitions_function(struct definitions *definitions, const char *name, cons
 int definitions_stack(struct definitions *definitions, const struct stack_frame *frames,
 		      uint32_t count, bool cut, uint32_t *ret_id);
 int definitions_text(struct definitions *definitions, const char *text, uint32_t *ret_id);
+/*
+ * What one process says of a line of source (0: of the decorator), "" if it cannot tell. If another
+ * one says anything else, nothing is known of it: a function that several processes have counts as
+ * one, though their files may differ. 0, -ENOMEM or the sink's error.
+ */
+int definitions_source(struct definitions *definitions, uint32_t function, uint32_t line,
+		       const char *text);
 
 /* ── machine code: native.c ──────────────────────────────────────────────── */
 

@@ -232,6 +232,7 @@ static struct capture_options capture_options(const struct observe_options *opti
 	const struct feature *sampling = &features->list[FEATURE_CLOCK];
 	struct capture_options how = {.ring_bytes = options->ring_bytes,
 				      .stacks = !options->no_stacks,
+				      .sources = !options->no_source,
 				      .rate_hz = options->rate_hz,
 				      .stack_kinds = options->stack_kinds};
 

@@ -246,7 +246,7 @@ static int collect(int line, pid_t child, struct bounded_answer *answer)
 }
 
 /* One that sleeps in the kernel may be there for long; it is not waited for. */
-static void end(pid_t child)
+void bounded_end(pid_t child)
 {
 	enum { TRIES = 100 };
 
@@ -285,12 +285,37 @@ int bounded_run(bounded_work *work, void *ctx, const int *keep, uint32_t keep_co
 		err = collect(ours, child, ret_answer);
 		if (err)
 			kill(child, SIGKILL);
-		end(child);
+		bounded_end(child);
 		if (!err && !shared->returned)
 			err = -ECHILD;
 		ret_answer->err = shared->err;
 		snprintf(ret_answer->at, sizeof(ret_answer->at), "%.*s",
 			 (int)sizeof(shared->at) - 1, shared->at);
+	}
+	munmap(shared, sizeof(*shared));
+	return err;
+}
+
+int bounded_start(bounded_work *work, void *ctx, int *ret_line, pid_t *ret_child)
+{
+	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t parent = getpid(), child;
+	int line[2], err;
+
+	if (shared == MAP_FAILED)
+		return -errno;
+	err = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, line) ? -errno : 0;
+	if (!err) {
+		child = fork();
+		if (!child)
+			be_child(parent, shared, work, ctx, line[1], NULL, 0);
+		err = child < 0 ? -errno : 0;
+		close(line[1]);
+		if (err)
+			close(line[0]);
+		*ret_line = line[0];
+		*ret_child = child;
 	}
 	munmap(shared, sizeof(*shared));
 	return err;

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum {
 	BOUNDED_WAIT_S = 10
@@ -47,6 +48,15 @@ enum { BOUNDED_KEEP_MAX = 16 };
 int bounded_run(bounded_work *work, void *ctx, const int *keep, uint32_t keep_count,
 		struct bounded_answer *ret_answer);
 void bounded_answer_done(struct bounded_answer *answer);
+
+/*
+ * Starts work that goes on beside: `line` is a socket that keeps the borders of messages
+ * (SOCK_SEQPACKET), and is all that leads to the child, which is to end when it is closed. 0, or
+ * the error of starting it. A confined process cannot use it, but what it leads to.
+ */
+int bounded_start(bounded_work *work, void *ctx, int *ret_line, pid_t *ret_child);
+/* Of such a child whose line is closed. Waits some milliseconds for it, not until it has ended. */
+void bounded_end(pid_t child);
 
 /* For the work: sends bytes, or a descriptor, which stays open here too. 0 or -errno. */
 int bounded_send(int line, const void *bytes, size_t length);

@@ -7,20 +7,23 @@
 #include "base/escape.h"
 
 static const struct kind {
-	const char *texts[2], *number; /* keys of its texts and of its number */
+	const char *texts[2], *numbers[2]; /* keys of its texts and of its numbers */
 	const char *hint;
 } kinds[DEFINE_KINDS] = {
 	[DEFINE_FUNCTION] = {{"name", "file"},
-			     "line",
+			     {"line"},
 			     "a function is: function ID line=… name=… file=…"},
 	[DEFINE_STACK] = {.hint = "a stack is: stack ID [cut] FUNCTION:LINE …, innermost first"},
 	[DEFINE_TEXT] = {{"text"}, .hint = "a text is: text ID text=…"},
+	[DEFINE_SOURCE] = {{"text"},
+			   {"line", "function"},
+			   "a line of source is: source ID function=… line=… text=…"},
 };
 
 /* Where the values of those keys go. */
 struct values {
 	char texts[2][DEFINE_TEXT_MAX];
-	uint64_t number;
+	uint64_t numbers[2];
 };
 
 static int text_parse(struct script_reader *reader, const char *key, const char *value,
@@ -44,7 +47,7 @@ static bool is_key(const char *key, const char *word)
 	return key && strcmp(key, word) == 0;
 }
 
-enum { KEY_TEXT_0 = 1, KEY_TEXT_1 = 2, KEY_NUMBER = 4 };
+enum { KEY_TEXT_0 = 1, KEY_TEXT_1 = 2, KEY_NUMBER_0 = 4, KEY_NUMBER_1 = 8 };
 
 /* Which of the kind's keys this is; 0: none of them. */
 static unsigned int key_of(const struct kind *kind, const char *word)
@@ -53,7 +56,9 @@ static unsigned int key_of(const struct kind *kind, const char *word)
 		return KEY_TEXT_0;
 	if (is_key(kind->texts[1], word))
 		return KEY_TEXT_1;
-	return is_key(kind->number, word) ? KEY_NUMBER : 0;
+	if (is_key(kind->numbers[0], word))
+		return KEY_NUMBER_0;
+	return is_key(kind->numbers[1], word) ? KEY_NUMBER_1 : 0;
 }
 
 static int values_parse(struct script_reader *reader, const struct kind *kind, char *rest,
@@ -79,8 +84,9 @@ static int values_parse(struct script_reader *reader, const struct kind *kind, c
 		if (seen & bit)
 			return script_wrong(reader, "'%s' comes twice", key);
 		seen |= bit;
-		if (bit == KEY_NUMBER)
-			err = script_number(reader, key, value, UINT32_MAX, &values->number);
+		if (bit >= KEY_NUMBER_0)
+			err = script_number(reader, key, value, UINT32_MAX,
+					    &values->numbers[bit == KEY_NUMBER_1]);
 		else
 			err = text_parse(reader, key, value, values->texts[bit == KEY_TEXT_1]);
 		if (err)
@@ -160,9 +166,13 @@ int script_definition_parse(struct script_reader *reader, enum definition_kind k
 	if (kind == DEFINE_FUNCTION) {
 		definition.function.name = values.texts[0];
 		definition.function.file = values.texts[1];
-		definition.function.line = (uint32_t)values.number;
+		definition.function.line = (uint32_t)values.numbers[0];
 	} else if (kind == DEFINE_TEXT) {
 		definition.text = values.texts[0];
+	} else if (kind == DEFINE_SOURCE) {
+		definition.source.line = (uint32_t)values.numbers[0];
+		definition.source.function = (uint32_t)values.numbers[1];
+		definition.source.text = values.texts[0];
 	}
 	fault = definition_fault(&reader->defined, &definition);
 	if (fault)

@@ -135,6 +135,11 @@ static int write_define(void *ctx, const struct definition *definition)
 	} else if (definition->kind == DEFINE_TEXT) {
 		fputs(" text=", file);
 		write_word(file, definition->text, definition_text_length(definition->text));
+	} else if (definition->kind == DEFINE_SOURCE) {
+		fprintf(file, " function=%u line=%u text=", definition->source.function,
+			definition->source.line);
+		write_word(file, definition->source.text,
+			   definition_text_length(definition->source.text));
 	} else {
 		fputs(definition->stack.cut ? " cut" : "", file);
 		for (uint32_t i = 0; i < definition->stack.count; i++)

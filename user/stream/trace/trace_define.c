@@ -35,6 +35,12 @@ size_t trace_put_definition(unsigned char *to, const struct definition *definiti
 	case DEFINE_TEXT:
 		size = put_text(body, definition->text);
 		break;
+	case DEFINE_SOURCE:
+		memcpy(body, &definition->source.function, sizeof(uint32_t));
+		memcpy(body + sizeof(uint32_t), &definition->source.line, sizeof(uint32_t));
+		size = 2 * sizeof(uint32_t);
+		size += put_text(body + size, definition->source.text);
+		break;
 	case DEFINE_KINDS:
 		break;
 	}
@@ -69,9 +75,37 @@ static const char *take_text(struct span *span)
 	return end ? span_take(span, (size_t)(end - span->at) + 1) : NULL;
 }
 
+static const char *take_source(struct span *body, struct definition *ret)
+{
+	const void *numbers = span_take(body, 2 * sizeof(uint32_t));
+
+	if (!numbers)
+		return "a line of source is too short";
+	memcpy(&ret->source.function, numbers, sizeof(uint32_t));
+	memcpy(&ret->source.line, (const char *)numbers + sizeof(uint32_t), sizeof(uint32_t));
+	ret->source.text = take_text(body);
+	return ret->source.text && !body->left ? NULL
+					       : "a line of source does not end where it should";
+}
+
+static const char *take_function(struct span *body, struct definition *ret)
+{
+	const void *line = span_take(body, sizeof(ret->function.line));
+
+	if (!line)
+		return "a function is too short";
+	memcpy(&ret->function.line, line, sizeof(ret->function.line));
+	ret->function.name = take_text(body);
+	ret->function.file = ret->function.name ? take_text(body) : NULL;
+	return ret->function.file && !body->left
+		       ? NULL
+		       : "a function's texts do not end where they should";
+}
+
 /* Reads the next record. The definition's texts are in the block, its frames in `frames`. NULL, or
  * what is wrong. */
-static const char *take_definition(struct span *block, const struct definition_counts *known,
+static const char *take_definition(struct span *block, struct trace_kinds kinds,
+				   const struct definition_counts *known,
 				   struct stack_frame frames[static DEFINE_FRAMES_MAX],
 				   struct definition *ret)
 {
@@ -85,7 +119,7 @@ static const char *take_definition(struct span *block, const struct definition_c
 	body = (struct span){span_take(block, record.size), record.size};
 	if (!body.at)
 		return "a definition is cut off";
-	if (record.kind >= DEFINE_KINDS)
+	if (record.kind < kinds.first || record.kind >= kinds.first + kinds.count)
 		return "a definition is of no kind";
 	*ret = (struct definition){.kind = record.kind, .id = known->of[record.kind] + 1};
 	if (record.kind == DEFINE_STACK) {
@@ -101,20 +135,14 @@ static const char *take_definition(struct span *block, const struct definition_c
 		ret->text = take_text(&body);
 		return ret->text && !body.left ? NULL : "a text does not end where it should";
 	}
-	bytes = span_take(&body, sizeof(ret->function.line));
-	if (!bytes)
-		return "a function is too short";
-	memcpy(&ret->function.line, bytes, sizeof(ret->function.line));
-	ret->function.name = take_text(&body);
-	ret->function.file = ret->function.name ? take_text(&body) : NULL;
-	return ret->function.file && !body.left ? NULL
-						: "a function's texts do not end where they should";
+	return record.kind == DEFINE_SOURCE ? take_source(&body, ret) : take_function(&body, ret);
 }
 
-int trace_decode_definitions(struct trace_decoder *decoder, const void *payload, uint32_t length,
-			     const struct stream_sink *sink, struct definition_counts *known,
-			     const char **ret_why)
+int trace_decode_definitions(struct trace_decoder *decoder, enum trace_chunk_type type,
+			     const void *payload, uint32_t length, const struct stream_sink *sink,
+			     struct definition_counts *known, const char **ret_why)
 {
+	struct trace_kinds kinds = trace_kinds_of(type);
 	struct stack_frame frames[DEFINE_FRAMES_MAX];
 	struct trace_definitions head;
 	struct span block;
@@ -127,13 +155,13 @@ int trace_decode_definitions(struct trace_decoder *decoder, const void *payload,
 	if (!bytes)
 		return *ret_why = "a block is shorter than its header", -EBADMSG;
 	memcpy(&head, bytes, sizeof(head));
-	for (int kind = 0; kind < DEFINE_KINDS; kind++)
-		if (head.next[kind] != known->of[kind] + 1)
+	for (int i = 0; i < kinds.count; i++)
+		if (head.next[i] != known->of[kinds.first + i] + 1)
 			return *ret_why = "definitions before these are missing", -EBADMSG;
 	for (uint32_t i = 0; i < head.count; i++) {
 		struct definition definition;
 
-		*ret_why = take_definition(&block, known, frames, &definition);
+		*ret_why = take_definition(&block, kinds, known, frames, &definition);
 		if (!*ret_why)
 			*ret_why = definition_fault(known, &definition);
 		if (*ret_why)

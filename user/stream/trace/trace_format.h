@@ -17,7 +17,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 
 #define TRACE_MAGIC "GILSCOPE"
 #define TRACE_MAJOR 1 /* readers refuse a newer one */
-#define TRACE_MINOR 1 /* for additions that older readers can skip */
+#define TRACE_MINOR 2 /* for additions that older readers can skip */
 
 /* Eight characters without a terminator: since GCC 15 that is a warning without the attribute. */
 #if __has_attribute(nonstring)
@@ -38,6 +38,7 @@ enum trace_chunk_type {
 	TRACE_EVENTS = 3,      /* a zstd frame with a block of events */
 	TRACE_END = 4,	       /* u64: number of events in the trace */
 	TRACE_DEFINITIONS = 5, /* a zstd frame with a block of definitions (from 1.1 on) */
+	TRACE_SOURCES = 6,     /* the same with lines of source (from 1.2 on) */
 };
 
 struct trace_chunk {
@@ -77,23 +78,36 @@ struct trace_table {
 /* A block of definitions: this, then `count` records in the order in which the stream defined them,
  * from which their ids follow. */
 struct trace_definitions {
-	uint32_t next[DEFINE_KINDS]; /* for each kind, the id that its first definition in the block
-					has or would have; reveals a missing chunk */
+	uint32_t next[3]; /* for each kind of definition that is in such a chunk, the id that the
+			     first one in the block has or would have, else 0; reveals a missing
+			     chunk */
 	uint32_t count;
 };
 
+/* Which kinds are in a chunk: from `first`, `count` of them. */
+struct trace_kinds {
+	uint8_t first, count;
+};
+static inline struct trace_kinds trace_kinds_of(enum trace_chunk_type type)
+{
+	return type == TRACE_SOURCES ? (struct trace_kinds){DEFINE_SOURCE, 1}
+				     : (struct trace_kinds){DEFINE_FUNCTION, 3};
+}
+
 /*
  * A record: this, then `size` bytes. A function: u32 line, name, file; a stack: frames of u32
- * function, u32 line; a text: the text. Names, files and texts end with a NUL.
+ * function, u32 line; a text: the text; a line of source: u32 function, u32 line, the text. Names,
+ * files and texts end with a NUL.
  */
 struct trace_definition {
-	uint8_t kind;  /* 0 function, 1 stack, 2 text */
+	uint8_t kind;  /* 0 function, 1 stack, 2 text, 3 line of source */
 	uint8_t flags; /* of a stack: TRACE_STACK_CUT; otherwise 0 and ignored */
 	uint16_t size;
 };
 #define TRACE_STACK_CUT 1 /* there are more frames outside */
 
-_Static_assert(DEFINE_FUNCTION == 0 && DEFINE_STACK == 1 && DEFINE_TEXT == 2 && DEFINE_KINDS == 3,
+_Static_assert(DEFINE_FUNCTION == 0 && DEFINE_STACK == 1 && DEFINE_TEXT == 2 &&
+		       DEFINE_SOURCE == 3 && DEFINE_KINDS == 4,
 	       "part of the format");
 _Static_assert(sizeof(struct trace_definitions) == 16 && sizeof(struct trace_definition) == 4 &&
 		       sizeof(struct stack_frame) == 8,
@@ -153,13 +167,13 @@ int trace_decode(struct trace_decoder *decoder, const void *payload, uint32_t le
 		 const char **ret_why);
 
 /*
- * The same for a payload of definitions: delivers them and counts them in `known`, which holds the
+ * The same for a payload of definitions or of lines of source: delivers them and counts them in `known`, which holds the
  * counts of earlier ones. However many chunks there are, no more than definition_fault() allows get
  * through.
  */
-int trace_decode_definitions(struct trace_decoder *decoder, const void *payload, uint32_t length,
-			     const struct stream_sink *sink, struct definition_counts *known,
-			     const char **ret_why);
+int trace_decode_definitions(struct trace_decoder *decoder, enum trace_chunk_type type,
+			     const void *payload, uint32_t length, const struct stream_sink *sink,
+			     struct definition_counts *known, const char **ret_why);
 
 /* Decompresses a payload's block, which belongs to the decoder and is valid until the next call. 0,
  * -EBADMSG with ret_why, or -ENOMEM. */

@@ -102,11 +102,11 @@ static int read_events(struct reader *reader, uint32_t length)
 	return err && why ? damaged(reader, why) : stopped(reader, err);
 }
 
-static int read_definitions(struct reader *reader, uint32_t length)
+static int read_definitions(struct reader *reader, enum trace_chunk_type type, uint32_t length)
 {
 	const char *why;
-	int err = trace_decode_definitions(reader->decoder, reader->payload, length, &reader->sink,
-					   &reader->defined, &why);
+	int err = trace_decode_definitions(reader->decoder, type, reader->payload, length,
+					   &reader->sink, &reader->defined, &why);
 
 	return err && why ? damaged(reader, why) : stopped(reader, err);
 }
@@ -168,7 +168,8 @@ static int read_chunk(struct reader *reader)
 	case TRACE_EVENTS:
 		return read_events(reader, chunk.length);
 	case TRACE_DEFINITIONS:
-		return read_definitions(reader, chunk.length);
+	case TRACE_SOURCES:
+		return read_definitions(reader, chunk.type, chunk.length);
 	case TRACE_END:
 		return read_end(reader, chunk.length);
 	default:

@@ -18,9 +18,11 @@ struct trace_writer {
 	uint32_t held;
 	union event buffer[TRACE_WRITE_EVENTS];
 	struct definition_counts defined;
-	struct trace_definitions block; /* for the definitions that are held */
-	size_t records_end;
-	unsigned char records[TRACE_WRITE_DEFINITIONS]; /* space for `block`, then the records */
+	struct held_definitions {
+		struct trace_definitions head;
+		size_t end;
+		unsigned char bytes[TRACE_WRITE_DEFINITIONS]; /* space for the head, records */
+	} definitions, sources;
 };
 
 /* Remembers the first error. */
@@ -57,21 +59,28 @@ static int write_chunk(struct trace_writer *writer, enum trace_chunk_type type, 
 	return write_bytes(writer, payload, length);
 }
 
-static int write_definitions(struct trace_writer *writer)
+static int write_block(struct trace_writer *writer, enum trace_chunk_type type,
+		       struct held_definitions *held)
 {
 	const void *payload;
 	uint32_t length;
 	int err;
 
-	if (writer->err || !writer->block.count)
+	if (writer->err || !held->head.count)
 		return writer->err;
-	memcpy(writer->records, &writer->block, sizeof(writer->block));
-	err = trace_encode_definitions(writer->encoder, writer->records, writer->records_end,
-				       &payload, &length);
+	memcpy(held->bytes, &held->head, sizeof(held->head));
+	err = trace_encode_definitions(writer->encoder, held->bytes, held->end, &payload, &length);
 	if (err)
 		return note(writer, err);
-	writer->block.count = 0;
-	return write_chunk(writer, TRACE_DEFINITIONS, payload, length);
+	held->head.count = 0;
+	return write_chunk(writer, type, payload, length);
+}
+
+/* Lines of source last, since they refer to functions. */
+static int write_definitions(struct trace_writer *writer)
+{
+	write_block(writer, TRACE_DEFINITIONS, &writer->definitions);
+	return write_block(writer, TRACE_SOURCES, &writer->sources);
 }
 
 /* Writes everything that is held: definitions first, since the events may refer to them. */
@@ -122,21 +131,23 @@ static int write_process(void *ctx, const struct process_info *info)
 static int write_define(void *ctx, const struct definition *definition)
 {
 	struct trace_writer *writer = ctx;
+	bool source = definition->kind == DEFINE_SOURCE;
+	struct trace_kinds kinds = trace_kinds_of(source ? TRACE_SOURCES : TRACE_DEFINITIONS);
+	struct held_definitions *held = source ? &writer->sources : &writer->definitions;
 
 	if (definition_fault(&writer->defined, definition))
 		return note(writer, -EINVAL);
 	if (writer->err)
 		return writer->err;
-	if (!writer->block.count) {
-		for (int kind = 0; kind < DEFINE_KINDS; kind++)
-			writer->block.next[kind] = writer->defined.of[kind] + 1;
-		writer->records_end = sizeof(writer->block);
+	if (!held->head.count) {
+		for (int i = 0; i < kinds.count; i++)
+			held->head.next[i] = writer->defined.of[kinds.first + i] + 1;
+		held->end = sizeof(held->head);
 	}
-	writer->records_end += trace_put_definition(writer->records + writer->records_end,
-						    definition);
-	writer->block.count++;
+	held->end += trace_put_definition(held->bytes + held->end, definition);
+	held->head.count++;
 	writer->defined.of[definition->kind]++;
-	if (writer->records_end + TRACE_DEFINITION_MAX <= sizeof(writer->records))
+	if (held->end + TRACE_DEFINITION_MAX <= sizeof(held->bytes))
 		return 0;
 	write_definitions(writer);
 	return write_flush(writer);
