@@ -8,7 +8,7 @@
 #include "diagnosis/findings.h"
 #include "words/canvas.h"
 
-/* Prints its number, its sentence, and below it what to do. */
+/* Prints its number, its sentence, and below it the line of source and what to do. */
 void canvas_finding(const struct canvas *canvas, const struct report *report, uint32_t number,
 		    const struct finding *finding);
 

@@ -19,6 +19,10 @@ struct frame_names {
 };
 struct frame_names frame_names(const struct report *report, const struct stack_frame *frame);
 
+/* A line of a function's source, without the blanks around it; of line 0 its decorator. NULL if it
+ * is not known. */
+const char *source_of(const struct report *report, uint32_t function, uint32_t line);
+
 /* The definition of a stack, or NULL. */
 const struct definition *stack_of(const struct report *report, uint32_t stack);
 /* The innermost application frame of a stack, or NULL. */

@@ -293,6 +293,10 @@ static void show_stack(const struct canvas *canvas, const struct report *report,
 		text_add_frame(&text, report, &stack->stack.frames[i]);
 		canvas_paragraph(canvas, INDENT "  ", sizeof(INDENT) + 1, &text);
 		text = (struct text_buffer){0};
+		text_add_source(&text, report, &stack->stack.frames[i], 0);
+		if (text.length)
+			canvas_paragraph(canvas, INDENT "    ", sizeof(INDENT) + 3, &text);
+		text = (struct text_buffer){0};
 	}
 	if (stack->stack.cut) {
 		text_add(&text, "… and more");

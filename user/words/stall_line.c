@@ -9,6 +9,7 @@
 #define LENGTH_COLUMNS	   10
 #define LINE_NAME_COLUMNS  32
 #define LINE_PLACE_COLUMNS 32
+#define LINE_SOURCE_COLUMNS 40
 
 static void add_cell(struct text_buffer *text, const struct text_buffer *cell, unsigned columns)
 {
@@ -20,9 +21,13 @@ static void add_cell(struct text_buffer *text, const struct text_buffer *cell, u
 static void add_place_of(struct text_buffer *text, const struct report *report,
 			 const struct stack_frame *frame)
 {
+	struct text_buffer source = {0};
+
 	text_add_function(text, report, frame, LINE_NAME_COLUMNS);
 	text_add(text, " ");
 	text_add_place(text, report, frame, LINE_PLACE_COLUMNS);
+	text_add_source(&source, report, frame, LINE_SOURCE_COLUMNS);
+	text_add(text, "%s%s", source.length ? " " : "", source.bytes);
 }
 
 /* The holder of the GIL, and what it did. */

@@ -62,12 +62,27 @@ static json_t *gil_json(const struct gil_report *gil)
 		.wait = dist_json(&gil->wait), .violations = json_uint(gil->gil->violations));
 }
 
+static json_t *decorator_json(const struct report *report, uint32_t function)
+{
+	const char *decorator = source_of(report, function, 0);
+
+	return decorator ? json_text(decorator) : JSON_LEFT_OUT;
+}
+
+static json_t *source_json(const struct report *report, uint32_t function, uint32_t line)
+{
+	const char *source = line ? source_of(report, function, line) : NULL;
+
+	return source ? json_text(source) : JSON_LEFT_OUT;
+}
+
 json_t *json_frame(const struct report *report, const struct stack_frame *frame)
 {
 	struct frame_names words = frame_names(report, frame);
 
 	return JSON_NEW(report_frame, .function = json_text(words.function ? words.function : "?"),
-			.file = json_text(words.file), .line = json_integer(words.line));
+			.file = json_text(words.file), .line = json_integer(words.line),
+			.source = source_json(report, frame->function, frame->line));
 }
 
 json_t *json_stack(const struct report *report, uint32_t id)
@@ -90,7 +105,9 @@ json_t *json_handler(const struct report *report, const struct handler *handler)
 	return JSON_NEW(report_handler,
 			.function = json_text(words.function ? words.function : "?"),
 			.file = json_text(words.file), .line = json_integer(words.line),
-			.role = json_string(handler_role_name(handler->role)));
+			.role = json_string(handler_role_name(handler->role)),
+			.source = source_json(report, handler->frame.function, words.line),
+			.decorator = decorator_json(report, handler->frame.function));
 }
 
 json_t *json_native(const struct report *report, const struct native_share *share)

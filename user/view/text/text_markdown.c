@@ -110,13 +110,19 @@ static void put_paragraph(void *ctx, const struct text_buffer *paragraph)
 static void put_finding_item(const struct markdown *markdown, uint32_t number,
 			     const struct finding *finding)
 {
-	struct text_buffer text = {0}, advice = {0};
+	struct text_buffer text = {0}, source = {0}, advice = {0};
 
 	finding_text(&text, markdown->report, finding);
 	finding_advice(&advice, markdown->report, finding);
 	fprintf(markdown->file, "%u. ", number);
 	put_escaped(markdown->file, &text);
 	fputc('.', markdown->file);
+	text_add_sources(&source, markdown->report, &finding->handler, &finding->inner);
+	if (source.length) {
+		fputs("\n   ", markdown->file);
+		put_escaped(markdown->file, &source);
+		fputs(advice.length ? "  " : "", markdown->file); /* breaks the line */
+	}
 	if (advice.length) {
 		fputs("\n   ", markdown->file);
 		put_text(markdown->file, advice.bytes, true);

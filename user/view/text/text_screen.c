@@ -117,7 +117,7 @@ static int put_lines(FILE *to, const struct canvas *like, const char *first,
 static int put_finding(FILE *to, const struct text_page *page, uint32_t number,
 		       const struct finding *finding, enum detail detail)
 {
-	struct text_buffer text = {0}, advice = {0};
+	struct text_buffer text = {0}, source = {0}, advice = {0};
 	char first[16];
 	int err;
 
@@ -125,6 +125,10 @@ static int put_finding(FILE *to, const struct text_page *page, uint32_t number,
 	text_add(&text, ".");
 	snprintf(first, sizeof(first), "%3u  ", number);
 	err = put_lines(to, &page->canvas, first, &text, TEXT_LINES[detail]);
+	if (detail > DETAIL_LINE)
+		text_add_sources(&source, page->report, &finding->handler, &finding->inner);
+	if (!err && source.length)
+		err = put_lines(to, &page->canvas, "     ", &source, 1);
 	finding_advice(&advice, page->report, finding);
 	if (detail < DETAIL_ALL)
 		cut_to_sentence(&advice);
