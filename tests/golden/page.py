@@ -89,13 +89,15 @@ class Page:
         return columns, columns.number()
 
     def frames(self, stack):
-        """The frames of a stack number: [{function, file, line}], innermost first; [] for an
-        unknown stack."""
+        """The frames of a stack number: [{function, file, line, and source if it is known}],
+        innermost first; [] for an unknown stack."""
         frames, node = [], self.stacks[stack][0] if stack else 0
         while node:
             node, function, line = self.nodes[node]
             name, file, *_ = self.head["functions"][function]
-            frames.append({"function": name if function else "?", "file": file, "line": line})
+            frame = {"function": name if function else "?", "file": file, "line": line}
+            source = self.head["sources"].get(f"{function}:{line}")
+            frames.append(frame | ({"source": source} if source and line else {}))
         return frames
 
     def states(self, thread):

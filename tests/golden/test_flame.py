@@ -135,7 +135,7 @@ def test_the_pages_sums_are_the_reports(script):
 
 def test_the_page_knows_what_is_the_applications(script):
     frames = json.loads(blobs(flame(script, "-"))["head"])["frames"]
-    for name, file, _, owner in frames:
+    for name, file, _, owner, *_ in frames:
         if name == "<module>" and re.search(r"/bin/[^./]+$", file):
             assert owner == LIBRARY, "it only starts a program"
         elif not file or (file.startswith("/srv/") and "/site-packages/" not in file):

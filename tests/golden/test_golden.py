@@ -41,6 +41,7 @@ WITH_JSON = [
         "stopped",
         "supervisor",
         "pools",
+        "sources",
         "starved",
         "told_wake",
         "two_processes",

@@ -404,6 +404,15 @@ def test_of_very_many_stalls_the_longest_are_in_the_text(tmp_path):
     assert "the 10 longest of 1" in short
 
 
+def test_lines_of_source_are_those_of_the_text_report(script, page):
+    text = report(script)[0]
+    for finding in page.head["findings"][:5]:
+        assert " ".join(finding["source"].split()) in " ".join(text.split())
+    if script.stem == "sources":
+        assert sum(bool(finding["source"]) for finding in page.head["findings"]) >= 2
+        assert "an older line" not in json.dumps(page.head)
+
+
 def test_names_are_only_in_blobs_and_in_the_text(page):
     """What is around them is the same for every recording and requests nothing from elsewhere."""
     assert page.outside == Page(timeline(CASES / "quiet.script")[0].decode()).outside

@@ -293,7 +293,7 @@ static void show_stack(const struct canvas *canvas, const struct report *report,
 		text_add_frame(&text, report, &stack->stack.frames[i]);
 		canvas_paragraph(canvas, INDENT "  ", sizeof(INDENT) + 1, &text);
 		text = (struct text_buffer){0};
-		text_add_source(&text, report, &stack->stack.frames[i], 0);
+		text_add_source(&text, report, &stack->stack.frames[i], canvas->columns - 12);
 		if (text.length)
 			canvas_paragraph(canvas, INDENT "    ", sizeof(INDENT) + 3, &text);
 		text = (struct text_buffer){0};

@@ -23,17 +23,19 @@ void text_add_function(struct text_buffer *text, const struct report *report,
 		       const struct stack_frame *frame, unsigned columns);
 void text_add_place(struct text_buffer *text, const struct report *report,
 		    const struct stack_frame *frame, unsigned columns);
-/* Adds the function's decorator, the route's before others: `@app.get("/orders/{id}")`; nothing if
- * none is known. */
-void text_add_decorator(struct text_buffer *text, const struct report *report, uint32_t function);
-/* Adds the line of source of a frame in about `columns` (0: as many as are of use), "> total += 1";
- * nothing if it is not known. */
+/* Adds the function's decorator in at most `columns`, the route's before others:
+ * `@app.get("/orders/{id}")`; nothing if none is known. */
+void text_add_decorator(struct text_buffer *text, const struct report *report, uint32_t function,
+			unsigned columns);
+/* Adds the line of source of a frame in at most `columns`, "> total += 1"; nothing if it is not known. */
 void text_add_source(struct text_buffer *text, const struct report *report,
 		     const struct stack_frame *frame, unsigned columns);
-/* Adds what is known of a handler's source: its decorator, and the line of `inner`, a function
- * inside it, or of itself if that is function 0: `@app.get("/") · app.py:83 > time.sleep(1)`. */
+/* Adds what is known of a handler's source, for lines of `columns`: its decorator, and the line of
+ * `inner`, a function inside it, or of itself if that is function 0:
+ * `@app.get("/") · app.py:83 > time.sleep(1)`. */
 void text_add_sources(struct text_buffer *text, const struct report *report,
-		      const struct handler *handler, const struct stack_frame *inner);
+		      const struct handler *handler, const struct stack_frame *inner,
+		      unsigned columns);
 /* Adds a handler (not HANDLER_NONE) as "function (file:line), route". */
 void text_add_handler(struct text_buffer *text, const struct report *report,
 		      const struct handler *handler);

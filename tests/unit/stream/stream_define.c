@@ -305,6 +305,53 @@ static void damaged_definitions_are_refused(void **state)
 	}
 }
 
+static void damaged_lines_of_source_are_refused(void **state)
+{
+	static const struct {
+		struct trace_definitions head;
+		uint8_t kind;
+		const char *body;
+		size_t size;
+		const char *why;
+	} cases[] = {
+		{{{1}, 1}, DEFINE_SOURCE, "\1\0\0\0\5\0\0\0x", 10, NULL},
+		{{{1}, 1}, DEFINE_SOURCE, "\1\0\0\0\0\0\0\0", 9, NULL},
+		{{{1}, 1}, DEFINE_SOURCE, "\1\0\0\0\5\0\0", 7, "too short"},
+		{{{1}, 1}, DEFINE_SOURCE, "\1\0\0\0\5\0\0\0x", 9, "does not end"},
+		{{{1}, 1}, DEFINE_SOURCE, "\1\0\0\0\5\0\0\0x\0y", 11, "does not end"},
+		{{{1}, 1}, DEFINE_SOURCE, "\2\0\0\0\5\0\0\0x", 10, "not defined"},
+		{{{1}, 1}, DEFINE_SOURCE, "\0\0\0\0\5\0\0\0x", 10, "not defined"},
+		{{{2}, 1}, DEFINE_SOURCE, "\1\0\0\0\5\0\0\0x", 10, "missing"},
+		{{{1}, 1}, DEFINE_TEXT, "x", 2, "no kind"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static const struct trace_definitions one = {{1, 1, 1}, 1};
+		struct bytes blocks[2] = {0}, bytes = {0};
+		struct trace_outcome outcome;
+		struct kept kept = {0};
+		struct diag diag = {0};
+		int err;
+
+		put(&blocks[0], &one, sizeof(one));
+		put_record(&blocks[0], DEFINE_FUNCTION, 0, "\5\0\0\0f\0f.py", 11);
+		put(&blocks[1], &cases[i].head, sizeof(cases[i].head));
+		put_record(&blocks[1], cases[i].kind, 0, cases[i].body, cases[i].size);
+		put_start(&bytes);
+		put_block(&bytes, TRACE_DEFINITIONS, &blocks[0]);
+		put_block(&bytes, TRACE_SOURCES, &blocks[1]);
+		err = read_trace(bytes.at, bytes.length, &kept, &outcome, &diag);
+		if (err != (cases[i].why ? -EBADMSG : 0) ||
+		    (err && !strstr(diag.what, cases[i].why)))
+			fail_msg("case %zu: %d, %s", i, err, diag.what);
+		assert_int_equal(kept.defined, err ? 1 : 2);
+		kept_done(&kept);
+		free(blocks[0].at);
+		free(blocks[1].at);
+		free(bytes.at);
+	}
+}
+
 static void a_missing_chunk_is_noticed_at_the_next(void **state)
 {
 	static const struct trace_definitions first = {{1, 1, 1}, 1}, second = {{2, 1, 1}, 1};
@@ -460,6 +507,7 @@ int main(void)
 		cmocka_unit_test(what_no_reader_would_take_cannot_be_written),
 		cmocka_unit_test(an_error_of_the_sink_stops_reading_and_comes_back),
 		cmocka_unit_test(damaged_definitions_are_refused),
+		cmocka_unit_test(damaged_lines_of_source_are_refused),
 		cmocka_unit_test(a_missing_chunk_is_noticed_at_the_next),
 		cmocka_unit_test(there_are_never_more_than_the_limit),
 		cmocka_unit_test(a_decompression_bomb_is_refused),

@@ -22,6 +22,12 @@ static struct definition text(uint32_t id, const char *bytes)
 	return (struct definition){.kind = DEFINE_TEXT, .id = id, .text = bytes};
 }
 
+static struct definition source(uint32_t id, uint32_t function, uint32_t line, const char *bytes)
+{
+	return (struct definition){
+		.kind = DEFINE_SOURCE, .id = id, .source = {function, line, bytes}};
+}
+
 static int define(struct dictionary *dictionary, struct definition definition)
 {
 	return dictionary_define(dictionary, &definition);
@@ -91,10 +97,33 @@ static void what_cannot_be_is_refused(void **state)
 	dictionary_free(dictionary);
 }
 
+/* The latest one counts, and an empty one says that nothing is known after all. */
+static void a_line_of_source_is_found_by_its_place(void **state)
+{
+	struct dictionary *dictionary = dictionary_new();
+
+	assert_null(dictionary_source(dictionary, 1, 83));
+	assert_int_equal(define(dictionary, source(1, 1, 83, "x = 1")), -EBADMSG);
+	assert_int_equal(define(dictionary, function(1, "f", "app.py")), 0);
+	assert_int_equal(define(dictionary, source(1, 0, 83, "x = 1")), -EBADMSG);
+	assert_int_equal(define(dictionary, source(1, 2, 83, "x = 1")), -EBADMSG);
+	assert_int_equal(define(dictionary, source(1, 1, 83, "x = 1")), 0);
+	assert_int_equal(define(dictionary, source(2, 1, 0, "@app.get('/')")), 0);
+	assert_string_equal(dictionary_source(dictionary, 1, 83), "x = 1");
+	assert_string_equal(dictionary_source(dictionary, 1, 0), "@app.get('/')");
+	assert_null(dictionary_source(dictionary, 1, 84));
+	assert_null(dictionary_source(dictionary, 2, 83));
+	assert_int_equal(define(dictionary, source(3, 1, 83, "x = 2")), 0);
+	assert_string_equal(dictionary_source(dictionary, 1, 83), "x = 2");
+	assert_int_equal(define(dictionary, source(4, 1, 83, "")), 0);
+	assert_null(dictionary_source(dictionary, 1, 83));
+	dictionary_free(dictionary);
+}
+
 static void so_many_of_a_kind_and_no_more(void **state)
 {
 	static const uint32_t limits[] = {DEFINE_FUNCTIONS_MAX, DEFINE_STACKS_MAX,
-					  DEFINE_TEXTS_MAX};
+					  DEFINE_TEXTS_MAX, DEFINE_SOURCES_MAX};
 	static const struct stack_frame frame = {1, 1};
 	struct dictionary *dictionary = dictionary_new();
 	uint64_t bytes;
@@ -104,7 +133,8 @@ static void so_many_of_a_kind_and_no_more(void **state)
 			struct definition definition = kind == DEFINE_FUNCTION
 							       ? function(id, "f", "f.py")
 						       : kind == DEFINE_STACK ? stack(id, &frame, 1)
-									      : text(id, "t");
+						       : kind == DEFINE_TEXT  ? text(id, "t")
+									      : source(id, 1, id, "s");
 
 			if (define(dictionary, definition) != (id <= limits[kind] ? 0 : -EBADMSG))
 				fail_msg("%s %u", definition_name(kind), id);
@@ -170,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_defined_is_found_by_its_number),
 		cmocka_unit_test(what_cannot_be_is_refused),
+		cmocka_unit_test(a_line_of_source_is_found_by_its_place),
 		cmocka_unit_test(so_many_of_a_kind_and_no_more),
 		cmocka_unit_test(texts_are_copied_byte_for_byte_and_cut_at_their_limit),
 		cmocka_unit_test(the_sink_keeps_what_is_defined),

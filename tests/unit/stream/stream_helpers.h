@@ -108,6 +108,10 @@ static inline int keep_define(void *ctx, const struct definition *definition)
 		copy->line = definition->function.line;
 		snprintf(copy->texts[0], DEFINE_TEXT_MAX, "%s", definition->function.name);
 		snprintf(copy->texts[1], DEFINE_TEXT_MAX, "%s", definition->function.file);
+	} else if (definition->kind == DEFINE_SOURCE) {
+		copy->line = definition->source.line;
+		copy->count = definition->source.function;
+		snprintf(copy->texts[0], DEFINE_TEXT_MAX, "%s", definition->source.text);
 	} else {
 		snprintf(copy->texts[0], DEFINE_TEXT_MAX, "%s", definition->text);
 	}
@@ -162,6 +166,10 @@ static inline struct definition kept_definition(const struct kept_definition *co
 		definition.function.name = copy->texts[0];
 		definition.function.file = copy->texts[1];
 		definition.function.line = copy->line;
+	} else if (copy->kind == DEFINE_SOURCE) {
+		definition.source.function = copy->count;
+		definition.source.line = copy->line;
+		definition.source.text = copy->texts[0];
 	} else {
 		definition.text = copy->texts[0];
 	}
@@ -305,6 +313,10 @@ static inline void random_define(struct kept *kept)
 			(uint32_t)random_bits()};
 	random_text(made.texts[0], random_u64() % 4 ? 30 : DEFINE_TEXT_MAX);
 	random_text(made.texts[1], random_u64() % 4 ? 30 : DEFINE_TEXT_MAX);
+	if (made.kind == DEFINE_SOURCE && !kept->counts.of[DEFINE_FUNCTION])
+		return;
+	if (made.kind == DEFINE_SOURCE)
+		made.count = 1 + (uint32_t)(random_u64() % kept->counts.of[DEFINE_FUNCTION]);
 	definition = kept_definition(&made);
 	keep_define(kept, &definition);
 }

@@ -18,11 +18,10 @@ struct trace_writer {
 	uint32_t held;
 	union event buffer[TRACE_WRITE_EVENTS];
 	struct definition_counts defined;
-	struct held_definitions {
-		struct trace_definitions head;
-		size_t end;
-		unsigned char bytes[TRACE_WRITE_DEFINITIONS]; /* space for the head, records */
-	} definitions, sources;
+	struct trace_definitions block; /* for the definitions that are held … */
+	enum trace_chunk_type block_type; /* … which are in a chunk of this type */
+	size_t records_end;
+	unsigned char records[TRACE_WRITE_DEFINITIONS]; /* space for `block`, then the records */
 };
 
 /* Remembers the first error. */
@@ -59,28 +58,21 @@ static int write_chunk(struct trace_writer *writer, enum trace_chunk_type type, 
 	return write_bytes(writer, payload, length);
 }
 
-static int write_block(struct trace_writer *writer, enum trace_chunk_type type,
-		       struct held_definitions *held)
+static int write_definitions(struct trace_writer *writer)
 {
 	const void *payload;
 	uint32_t length;
 	int err;
 
-	if (writer->err || !held->head.count)
+	if (writer->err || !writer->block.count)
 		return writer->err;
-	memcpy(held->bytes, &held->head, sizeof(held->head));
-	err = trace_encode_definitions(writer->encoder, held->bytes, held->end, &payload, &length);
+	memcpy(writer->records, &writer->block, sizeof(writer->block));
+	err = trace_encode_definitions(writer->encoder, writer->records, writer->records_end,
+				       &payload, &length);
 	if (err)
 		return note(writer, err);
-	held->head.count = 0;
-	return write_chunk(writer, type, payload, length);
-}
-
-/* Lines of source last, since they refer to functions. */
-static int write_definitions(struct trace_writer *writer)
-{
-	write_block(writer, TRACE_DEFINITIONS, &writer->definitions);
-	return write_block(writer, TRACE_SOURCES, &writer->sources);
+	writer->block.count = 0;
+	return write_chunk(writer, writer->block_type, payload, length);
 }
 
 /* Writes everything that is held: definitions first, since the events may refer to them. */
@@ -128,26 +120,36 @@ static int write_process(void *ctx, const struct process_info *info)
 	return write_chunk(writer, TRACE_PROCESS, text, (uint32_t)strlen(text));
 }
 
+static void begin_block(struct trace_writer *writer, enum trace_chunk_type type)
+{
+	struct trace_kinds kinds = trace_kinds_of(type);
+
+	writer->block = (struct trace_definitions){0};
+	for (int i = 0; i < kinds.count; i++)
+		writer->block.next[i] = writer->defined.of[kinds.first + i] + 1;
+	writer->block_type = type;
+	writer->records_end = sizeof(writer->block);
+}
+
 static int write_define(void *ctx, const struct definition *definition)
 {
 	struct trace_writer *writer = ctx;
-	bool source = definition->kind == DEFINE_SOURCE;
-	struct trace_kinds kinds = trace_kinds_of(source ? TRACE_SOURCES : TRACE_DEFINITIONS);
-	struct held_definitions *held = source ? &writer->sources : &writer->definitions;
+	enum trace_chunk_type type = definition->kind == DEFINE_SOURCE ? TRACE_SOURCES
+									: TRACE_DEFINITIONS;
 
 	if (definition_fault(&writer->defined, definition))
 		return note(writer, -EINVAL);
+	if (type != writer->block_type)
+		write_definitions(writer);
 	if (writer->err)
 		return writer->err;
-	if (!held->head.count) {
-		for (int i = 0; i < kinds.count; i++)
-			held->head.next[i] = writer->defined.of[kinds.first + i] + 1;
-		held->end = sizeof(held->head);
-	}
-	held->end += trace_put_definition(held->bytes + held->end, definition);
-	held->head.count++;
+	if (!writer->block.count)
+		begin_block(writer, type);
+	writer->records_end += trace_put_definition(writer->records + writer->records_end,
+						    definition);
+	writer->block.count++;
 	writer->defined.of[definition->kind]++;
-	if (held->end + TRACE_DEFINITION_MAX <= sizeof(held->bytes))
+	if (writer->records_end + TRACE_DEFINITION_MAX <= sizeof(writer->records))
 		return 0;
 	write_definitions(writer);
 	return write_flush(writer);

@@ -114,6 +114,13 @@ static json_t *graph_json(const struct flame_page *page, unsigned number)
 			.blob = graph->ns ? json_string(id) : json_null());
 }
 
+static json_t *source_json(const struct report *report, uint32_t function, uint32_t line)
+{
+	const char *source = source_of(report, function, line);
+
+	return json_text(source ? source : "");
+}
+
 static json_t *frame_json(const struct report *report, const struct flame_frame *frame)
 {
 	const struct frame_names plain = frame_names(
@@ -121,10 +128,12 @@ static json_t *frame_json(const struct report *report, const struct flame_frame 
 	struct flame_words words;
 
 	flame_words(report, frame, &words);
-	return json_pack("[s, s, i, i]", words.name, words.file, (int)words.line,
+	return json_pack("[s, s, i, i, o, o]", words.name, words.file, (int)words.line,
 			 (int)shown_owner(words.file[0] ? handler_owner(report->finder, words.name,
 									plain.file)
-							: OWNER_APPLICATION));
+							: OWNER_APPLICATION),
+			 source_json(report, frame->function, 0),
+			 source_json(report, frame->function, frame->line));
 }
 
 static void put_page_head(struct json_out *out, const struct flame_page *page)

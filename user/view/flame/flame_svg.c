@@ -11,10 +11,10 @@
 
 #include "base/cleanup.h"
 #include "view/assets.h"
-#include "words/text_buffer.h"
 #include "view/flames.h"
 #include "words/names.h"
 #include "words/palette.h"
+#include "words/words.h"
 
 /* CSS pixels */
 #define WIDTH	     1200
@@ -24,6 +24,7 @@
 #define HEAD	     52
 #define LEAST	     0.4 /* narrower boxes would only be a shade, and are left out */
 #define NOTE_COLUMNS 170
+#define TITLE_COLUMNS 120
 
 struct svg {
 	FILE *file;
@@ -124,8 +125,24 @@ static void put_label(const struct svg *svg, const char *name, double x, double 
 	fputs("</text>", svg->file);
 }
 
+/* Its decorator and line of source, as far as they are known. */
+static void put_source(const struct svg *svg, const struct flame_frame *frame)
+{
+	struct text_buffer decorator = {0}, source = {0};
+
+	text_add_decorator(&decorator, svg->report, frame->function, TITLE_COLUMNS);
+	text_add_source(&source, svg->report, &(struct stack_frame){frame->function, frame->line},
+			TITLE_COLUMNS);
+	if (decorator.length)
+		fputs("\n", svg->file);
+	put_text(svg->file, decorator.bytes);
+	if (source.length)
+		fputs("\n", svg->file);
+	put_text(svg->file, source.bytes);
+}
+
 static void put_title(const struct svg *svg, const struct flame_node *node,
-		      const struct flame_words *words)
+		      const struct flame_frame *frame, const struct flame_words *words)
 {
 	struct text_buffer text = {0};
 
@@ -143,6 +160,7 @@ static void put_title(const struct svg *svg, const struct flame_node *node,
 	}
 	if (words->line)
 		fprintf(svg->file, ":%u", words->line);
+	put_source(svg, frame);
 	fputs("\n", svg->file);
 	put_text(svg->file, text.bytes);
 	fputs("</title>", svg->file);
@@ -195,7 +213,7 @@ static void put_box(const struct svg *svg, uint32_t number, unsigned depth, doub
 
 	flame_words(svg->report, &frame, &words);
 	put_group(svg, &frame, &words, state, depth < (svg->report->process_count > 1 ? 3 : 2));
-	put_title(svg, node, &words);
+	put_title(svg, node, &frame, &words);
 	fprintf(svg->file, "<rect x=\"%.2f\" y=\"%.1f\" width=\"%.2f\" height=\"%d\" rx=\"1\"/>", x,
 		y, width > 3 ? width - 0.8 : width, ROW - 1);
 	put_label(svg, words.name, x, y, width);

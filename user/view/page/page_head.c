@@ -17,6 +17,8 @@
 #define JSON_TABLE "view/page/page_head.def"
 #include "view/json_table.h"
 
+#define SOURCE_COLUMNS 80
+
 struct page_counts page_counts(const struct report *report)
 {
 	struct page_counts counts = {0};
@@ -109,12 +111,14 @@ static json_t *caveats_json(const struct report *report)
 
 static json_t *finding_json(const struct report *report, const struct finding *finding)
 {
-	struct text_buffer text = {0}, advice = {0};
+	struct text_buffer text = {0}, source = {0}, advice = {0};
 
 	finding_text(&text, report, finding);
 	text_add(&text, ".");
 	finding_advice(&advice, report, finding);
-	return JSON_NEW(page_finding, .text = json_words(&text), .advice = json_words(&advice));
+	text_add_sources(&source, report, &finding->handler, &finding->inner, SOURCE_COLUMNS);
+	return JSON_NEW(page_finding, .text = json_words(&text), .source = json_words(&source),
+			.advice = json_words(&advice));
 }
 
 /* NULL when memory is short. */

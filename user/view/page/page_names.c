@@ -123,6 +123,27 @@ static uint32_t function_number(const struct numbering *functions, uint32_t id)
 	return id < functions->number_room ? functions->numbers[id] : 0;
 }
 
+/* Of functions that are in a stack of the page. */
+static void put_sources(struct json_out *out, const struct page_head *head)
+{
+	const struct dictionary *names = head->names;
+	json_t *sources = json_object();
+
+	for (uint32_t id = 1; id <= dictionary_count(names, DEFINE_SOURCE); id++) {
+		const struct definition *source = dictionary_find(names, DEFINE_SOURCE, id);
+		uint32_t function = source->source.function, line = source->source.line,
+			 number = function_number(head->functions, function);
+		const char *text = dictionary_source(names, function, line);
+		char place[32];
+
+		snprintf(place, sizeof(place), "%u:%u", number, line);
+		if (number && text)
+			json_object_set_new(sources, place, json_text(text));
+	}
+	json_put_key(out, ",\n", JSON_KEY(page_head, sources));
+	json_put_value(out, sources, 0);
+}
+
 /* The entry of the report's blame that has a stall in its count; -1: none. */
 static json_int_t blame_of(const struct report *report, const struct stall *stall)
 {
@@ -165,6 +186,7 @@ void page_names_put(struct json_out *out, const struct page_head *head)
 {
 	put_functions(out, head);
 	put_texts(out, head);
+	put_sources(out, head);
 	put_blame(out, head);
 	json_put_key(out, ",\n", JSON_KEY(page_head, roles));
 	json_put_value(out, roles_json(), 0);

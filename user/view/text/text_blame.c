@@ -158,7 +158,8 @@ static void show_place(const struct blame_table *table, const struct blame *blam
 	const char *role = text_role(blame->handler.role);
 	struct text_buffer text = {0};
 
-	text_add_decorator(&text, page->report, blame->handler.frame.function);
+	text_add_decorator(&text, page->report, blame->handler.frame.function,
+			   page->canvas.columns - 4);
 	text_separate(&text, " · ");
 	text_add_place(&text, page->report, &blame->handler.frame, page->canvas.columns - 26);
 	if (role)

@@ -10,6 +10,8 @@
 
 #include "view/text/text_answer.h"
 
+#define SOURCE_COLUMNS 80
+
 enum { MARKDOWN_FINDINGS = 5 };
 
 struct markdown {
@@ -117,7 +119,8 @@ static void put_finding_item(const struct markdown *markdown, uint32_t number,
 	fprintf(markdown->file, "%u. ", number);
 	put_escaped(markdown->file, &text);
 	fputc('.', markdown->file);
-	text_add_sources(&source, markdown->report, &finding->handler, &finding->inner);
+	text_add_sources(&source, markdown->report, &finding->handler, &finding->inner,
+			 SOURCE_COLUMNS);
 	if (source.length) {
 		fputs("\n   ", markdown->file);
 		put_escaped(markdown->file, &source);

@@ -63,8 +63,8 @@ static uint32_t show_split(const struct text_page *page, const struct unresponsi
 /* ── what to do ──────────────────────────────────────────────────────────── */
 
 /* How much of a finding is shown: as much as there is room for, of the first ones before others. */
-enum detail { DETAIL_LINE, DETAIL_SHORT, DETAIL_ALL, DETAILS };
-static const uint32_t TEXT_LINES[] = {1, 2, UINT32_MAX}, ADVICE_LINES[] = {1, 2, UINT32_MAX};
+enum detail { DETAIL_LINE, DETAIL_SOURCE, DETAIL_SHORT, DETAIL_ALL, DETAILS };
+static const uint32_t TEXT_LINES[] = {1, 1, 2, UINT32_MAX}, ADVICE_LINES[] = {1, 1, 2, UINT32_MAX};
 
 static uint32_t count_lines(const char *bytes)
 {
@@ -126,7 +126,8 @@ static int put_finding(FILE *to, const struct text_page *page, uint32_t number,
 	snprintf(first, sizeof(first), "%3u  ", number);
 	err = put_lines(to, &page->canvas, first, &text, TEXT_LINES[detail]);
 	if (detail > DETAIL_LINE)
-		text_add_sources(&source, page->report, &finding->handler, &finding->inner);
+		text_add_sources(&source, page->report, &finding->handler, &finding->inner,
+				 page->canvas.columns - 8);
 	if (!err && source.length)
 		err = put_lines(to, &page->canvas, "     ", &source, 1);
 	finding_advice(&advice, page->report, finding);
@@ -184,7 +185,7 @@ static int show_findings(const struct text_page *page, const struct finding_list
 		err = make_shown(page, findings, i, DETAIL_LINE, &shown[i]);
 		rows -= shown[i].lines < rows ? shown[i].lines : rows;
 	}
-	for (int detail = DETAIL_SHORT; detail < DETAILS; detail++)
+	for (int detail = DETAIL_SOURCE; detail < DETAILS; detail++)
 		for (uint32_t i = 0; i < count && !err; i++)
 			err = enlarge(page, findings, i, (enum detail)detail, &shown[i], &rows);
 	fputc('\n', page->canvas.file);

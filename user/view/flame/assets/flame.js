@@ -189,7 +189,7 @@ class FlamePage {
 	/** @param {FlameNode} node */
 	title(node) {
 		if (node.kind === "state") return [stateLook(node.name).doing];
-		if (node.kind === "frame") return [OWNER_LOOKS[node.owner].label];
+		if (node.kind === "frame") return [...node.code, OWNER_LOOKS[node.owner].label];
 		return node.kind === "root" && this.evidence ? [this.evidence] : [];
 	}
 

@@ -50,7 +50,8 @@ function flameChildren(parent, count) {
 class FlameNode {
 	/**
 	 * @param {FlameTree} tree
-	 * @param {{ name: string, file: string, line: number, kind: string, owner: number }} what
+	 * @param {{ name: string, file: string, line: number, kind: string, owner: number,
+	 *           code?: string[] }} what
 	 * @param {number} ns
 	 * @param {FlameSource[]} sources
 	 */
@@ -60,6 +61,7 @@ class FlameNode {
 		this.line = what.line;
 		this.kind = what.kind;
 		this.owner = what.owner; /* of a frame: PAGE_OWNER_… */
+		this.code = what.code ?? [];
 		this.tree = tree;
 		this.ns = ns;
 		this.sources = sources;
@@ -174,12 +176,14 @@ class FlameTree {
 
 	/** @param {FlameChild} shape */
 	frame({ frame, kind }) {
-		const [name, file, line, owner] = this.frames[frame];
+		const [name, file, line, owner, decorator, source] = this.frames[frame],
+			lines = this.together.lines;
 
 		return {
 			name,
 			file,
-			line: this.together.lines ? 0 : line,
+			line: lines ? 0 : line,
+			code: [decorator, lines || source === decorator ? "" : source].filter(Boolean),
 			kind: kind || (file ? "frame" : "note"),
 			owner,
 		};

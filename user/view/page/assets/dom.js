@@ -201,7 +201,11 @@ function placedFrame(frame, properties = {}) {
 
 	return element(
 		"span",
-		{ class: "frame", title: `${frame.function}\n${whole}`, ...properties },
+		{
+			class: "frame",
+			title: [frame.function, whole, frame.source].filter(Boolean).join("\n"),
+			...properties,
+		},
 		element("code", { class: "frame-name" }, frame.function),
 		" ",
 		element("code", { class: "frame-place" }, place),
@@ -221,6 +225,7 @@ function stackElement(stack, handler, shown = 6) {
 						: null,
 			},
 			placedFrame(frame),
+			frame.source ? element("code", { class: "source" }, frame.source) : null,
 		),
 	);
 	const list = element("ol", { class: "stack" }, items.slice(0, shown));

@@ -191,6 +191,16 @@ class Recording {
 		return CALL_LABELS.get(number) || this.head.syscalls[number] || `system call ${number}`;
 	}
 
+	/* What is known of a frame's source: the decorator of its function, and its line. */
+	/** @param {number} node @returns {string[]} */
+	sources(node) {
+		const { function: number, line } = this.stacks.frame(node);
+
+		return [this.head.sources[`${number}:0`], line && this.head.sources[`${number}:${line}`]]
+			.filter((text) => text)
+			.map(String);
+	}
+
 	/* The thread that held the GIL longest while a stall waited for it; -1: there is none. */
 	/** @param {Stall} stall */
 	blockerThread(stall) {

@@ -94,8 +94,14 @@ function showFindings(findings) {
 		element(
 			"ol",
 			{},
-			findings.map(({ text, advice }) =>
-				element("li", {}, text, element("p", { class: "soft" }, advice)),
+			findings.map(({ text, source, advice }) =>
+				element(
+					"li",
+					{},
+					text,
+					source ? element("p", {}, element("code", { class: "source" }, source)) : null,
+					element("p", { class: "soft" }, advice),
+				),
 			),
 		),
 	);

@@ -191,6 +191,9 @@ class Tooltip {
 			this.line(
 				element("code", {}, (frame.file || "?") + (frame.line ? `:${frame.line}` : "")),
 			),
+			...this.recording
+				.sources(thing.node)
+				.map((text) => this.line(element("code", { class: "source" }, text))),
 			this.line(
 				ownerSwatch(this.recording.stacks.owners[frame.function]),
 				ownerText(this.recording.stacks, frame.function),

@@ -92,6 +92,14 @@ class StallDetails {
 			: null;
 	}
 
+	/* Its decorator and its line. */
+	/** @param {ReportHandler} handler */
+	source({ decorator, source }) {
+		return [decorator, source]
+			.filter(Boolean)
+			.map((text) => element("code", { class: "source" }, text));
+	}
+
 	/* The handler, and its task. */
 	/** @param {Stall} stall */
 	place(stall) {
@@ -104,6 +112,7 @@ class StallDetails {
 						element("span", { class: "badge" }, roleText(stall.handler.role)),
 						" ",
 						placedFrame(stall.handler, { "data-figure": "handler" }),
+						this.source(stall.handler),
 					]
 				: null,
 			stall.task

@@ -72,11 +72,20 @@ class FunctionList {
 					{
 						type: "button",
 						class: "row-button",
-						title: `${handler.function}\n${handler.file}:${handler.line}`,
+						title: [
+							handler.decorator,
+							handler.function,
+							`${handler.file}:${handler.line}`,
+						]
+							.filter(Boolean)
+							.join("\n"),
 					},
 					placedFrame(handler),
 					unseenPlace(handler),
 				),
+				handler.decorator
+					? element("code", { class: "source" }, handler.decorator)
+					: null,
 			),
 			element("td", {}, this.bar(blame)),
 			...[stalls && countText(stalls), time(stall_ns), time(worst_ns)].map((figure) =>
