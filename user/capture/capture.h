@@ -29,7 +29,7 @@ struct capture;
 struct capture_options {
 	/* 0 = CAPTURE_RING_BYTES; rounded up to a power of two of pages */
 	uint32_t ring_bytes;
-	bool stacks; /* take Python stacks */
+	bool stacks;  /* take Python stacks */
 	bool sources; /* with stacks: read the application's lines of source (source_reader.h) */
 	/* of the sampling clock; 0 = off. It takes stacks, so it is off without `stacks` too */
 	uint32_t rate_hz;

@@ -20,8 +20,8 @@ struct definition_counts {
 /*
  * NULL if the definition may follow those counted, else what is wrong with it, fit for a terminal:
  * its kind is unknown, its id is not the next one of its kind or is beyond the kind's limit, it has
- * no frames or too many, or a function that it names is not defined. The caller counts the definitions
- * that it accepts: counts->of[kind]++. Texts cannot be wrong: they are what
+ * no frames or too many, or a function that it names is not defined. The caller counts the
+ * definitions that it accepts: counts->of[kind]++. Texts cannot be wrong: they are what
  * definition_text_length() makes of them.
  */
 const char *definition_fault(const struct definition_counts *counts,

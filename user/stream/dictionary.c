@@ -13,14 +13,14 @@ struct shelf {
 	uint32_t room;
 };
 
-/* Where a line of source is. */
-struct place {
-	struct place_key {
+/* A line of source. */
+struct known_source {
+	struct source_key {
 		uint32_t function, line;
 	} key;
 	uint32_t source; /* the latest definition */
 };
-TABLE_OF(place, struct place, key)
+TABLE_OF(known_source, struct known_source, key)
 
 struct dictionary {
 	struct definition_counts counts;
@@ -34,7 +34,7 @@ struct dictionary *dictionary_new(void)
 	struct dictionary *dictionary = calloc(1, sizeof(*dictionary));
 
 	if (dictionary)
-		dictionary->places = TABLE(struct place, DEFINE_SOURCES_MAX);
+		dictionary->places = TABLE(struct known_source, DEFINE_SOURCES_MAX);
 	return dictionary;
 }
 
@@ -111,12 +111,12 @@ static struct definition *copy_of(const struct definition *definition, size_t ta
 
 static int note_place(struct dictionary *dictionary, const struct definition *definition)
 {
-	struct place_key key = {definition->source.function, definition->source.line};
-	struct place *place;
-	int err = place_get(&dictionary->places, &key, &place);
+	struct source_key key = {definition->source.function, definition->source.line};
+	struct known_source *known;
+	int err = known_source_get(&dictionary->places, &key, &known);
 
 	if (!err)
-		place->source = definition->id;
+		known->source = definition->id;
 	return err;
 }
 
@@ -151,11 +151,12 @@ int dictionary_define(struct dictionary *dictionary, const struct definition *de
 
 const char *dictionary_source(const struct dictionary *dictionary, uint32_t function, uint32_t line)
 {
-	struct place_key key = {function, line};
-	const struct place *place = table_find(&dictionary->places, &key, sizeof(key),
-					       table_hash(&key, sizeof(key)));
-	const struct definition *source =
-		place ? dictionary_find(dictionary, DEFINE_SOURCE, place->source) : NULL;
+	struct source_key key = {function, line};
+	const struct known_source *known = table_find(&dictionary->places, &key, sizeof(key),
+						      table_hash(&key, sizeof(key)));
+	const struct definition *source = known ? dictionary_find(dictionary, DEFINE_SOURCE,
+								  known->source)
+						: NULL;
 
 	return source && source->source.text[0] ? source->source.text : NULL;
 }

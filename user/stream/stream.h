@@ -5,10 +5,10 @@
  *
  * A stream consists of `process` for every process, before its first event; `define` for every
  * function, stack and text, before the first event or definition that refers to it (how much
- * earlier is not significant), and for lines of source whenever they were read; and events. After the reorder stage, events are ordered by their
- * timestamps. A stream starts with the events that declare threads and GILs, then WINDOW, and ends
- * with WINDOW(end) unless it was cut off. Sinks chain: reorder and stages (stage.h)
- * feed others.
+ * earlier is not significant), and for lines of source whenever they were read; and events. After
+ * the reorder stage, events are ordered by their timestamps. A stream starts with the events that
+ * declare threads and GILs, then WINDOW, and ends with WINDOW(end) unless it was cut off. Sinks
+ * chain: reorder and stages (stage.h) feed others.
  */
 #ifndef GILSCOPE_STREAM_STREAM_H
 #define GILSCOPE_STREAM_STREAM_H

@@ -123,7 +123,7 @@ int definitions_source(struct definitions *definitions, uint32_t function, uint3
 	struct definition definition = {
 		.kind = DEFINE_SOURCE,
 		.source = {.function = function, .line = line, .text = text}};
-	struct place place = {function, line};
+	struct told_place place = {function, line};
 	char content[sizeof(place) + DEFINE_TEXT_MAX] = {0}; /* hashed as a whole */
 	bool first = !table_find(&definitions->sources, &place, sizeof(place),
 				 table_hash(&place, sizeof(place)));

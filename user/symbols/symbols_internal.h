@@ -10,14 +10,14 @@
 #include "base/hash.h"
 #include "base/table.h"
 #include "symbols/code.h"
-#include "symbols/sources.h"
+#include "symbols/sources/sources.h"
 #include "symbols/symbols.h"
 
 /* ── definitions: never evicted ──────────────────────────────────────────── */
 
 /* The first answer for a line of source. */
 struct told {
-	struct place {
+	struct told_place {
 		uint32_t function, line;
 	} place;
 	uint32_t hash; /* of the answer */

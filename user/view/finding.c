@@ -13,8 +13,7 @@ void canvas_finding(const struct canvas *canvas, const struct report *report, ui
 	text_add(&text, ".");
 	snprintf(first, sizeof(first), "  %2u  ", number);
 	canvas_paragraph(canvas, first, 6, &text);
-	text_add_sources(&source, report, &finding->handler, &finding->inner,
-			 canvas->columns - 6);
+	text_add_sources(&source, report, &finding->handler, &finding->inner, canvas->columns - 6);
 	if (source.length)
 		canvas_paragraph(canvas, "      ", 6, &source);
 	finding_advice(&advice, report, finding);

@@ -5,10 +5,10 @@
 #include "words/names.h"
 #include "words/palette.h"
 
-#define TIME_COLUMNS	   12
-#define LENGTH_COLUMNS	   10
-#define LINE_NAME_COLUMNS  32
-#define LINE_PLACE_COLUMNS 32
+#define TIME_COLUMNS	    12
+#define LENGTH_COLUMNS	    10
+#define LINE_NAME_COLUMNS   32
+#define LINE_PLACE_COLUMNS  32
 #define LINE_SOURCE_COLUMNS 40
 
 static void add_cell(struct text_buffer *text, const struct text_buffer *cell, unsigned columns)

@@ -27,7 +27,8 @@ void text_add_place(struct text_buffer *text, const struct report *report,
  * `@app.get("/orders/{id}")`; nothing if none is known. */
 void text_add_decorator(struct text_buffer *text, const struct report *report, uint32_t function,
 			unsigned columns);
-/* Adds the line of source of a frame in at most `columns`, "> total += 1"; nothing if it is not known. */
+/* Adds the line of source of a frame in at most `columns`, "> total += 1"; nothing if it is not
+ * known. */
 void text_add_source(struct text_buffer *text, const struct report *report,
 		     const struct stack_frame *frame, unsigned columns);
 /* Adds what is known of a handler's source, for lines of `columns`: its decorator, and the line of

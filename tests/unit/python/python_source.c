@@ -64,7 +64,7 @@ static void a_line_is_told_if_the_text_fits(void **state)
 		{"order", UINT32_MAX, 9, NULL, NULL},
 		{"orders", 3, 9, NULL, NULL}, /* another name, a part of one */
 		{"orde", 3, 9, NULL, NULL},
-		{"order", 9, 9, NULL, NULL},  /* another place */
+		{"order", 9, 9, NULL, NULL}, /* another place */
 		{"plain", 13, 13, "def plain(): return 1", NULL},
 		{"plain", 12, 13, "def plain(): return 1", NULL},
 		{"<lambda>", 14, 14, "key = lambda row: row.id", NULL},
@@ -102,8 +102,11 @@ static void the_decorator_is_the_routes(void **state)
 static void odd_texts_are_read_to_their_end(void **state)
 {
 	static const char *const texts[] = {
-		"@", "@(", "@a(\"", "@a('\\", "@a(\n", "@))))\ndef f():", "def", "def f", "async",
-		"async def f", "@a(\n#\n#\n", "lambda", "\\", "\n\n\n", "@\n@\n@\ndef f(): pass",
+		"@",	       "@(",	      "@a(\"",
+		"@a('\\",      "@a(\n",	      "@))))\ndef f():",
+		"def",	       "def f",	      "async",
+		"async def f", "@a(\n#\n#\n", "lambda",
+		"\\",	       "\n\n\n",      "@\n@\n@\ndef f(): pass",
 	};
 	char to[SOURCE_TEXT_MAX], many[4000];
 

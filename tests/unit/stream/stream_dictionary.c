@@ -122,8 +122,8 @@ static void a_line_of_source_is_found_by_its_place(void **state)
 
 static void so_many_of_a_kind_and_no_more(void **state)
 {
-	static const uint32_t limits[] = {DEFINE_FUNCTIONS_MAX, DEFINE_STACKS_MAX,
-					  DEFINE_TEXTS_MAX, DEFINE_SOURCES_MAX};
+	static const uint32_t limits[] = {DEFINE_FUNCTIONS_MAX, DEFINE_STACKS_MAX, DEFINE_TEXTS_MAX,
+					  DEFINE_SOURCES_MAX};
 	static const struct stack_frame frame = {1, 1};
 	struct dictionary *dictionary = dictionary_new();
 	uint64_t bytes;
@@ -133,8 +133,9 @@ static void so_many_of_a_kind_and_no_more(void **state)
 			struct definition definition = kind == DEFINE_FUNCTION
 							       ? function(id, "f", "f.py")
 						       : kind == DEFINE_STACK ? stack(id, &frame, 1)
-						       : kind == DEFINE_TEXT  ? text(id, "t")
-									      : source(id, 1, id, "s");
+						       : kind == DEFINE_TEXT
+							       ? text(id, "t")
+							       : source(id, 1, id, "s");
 
 			if (define(dictionary, definition) != (id <= limits[kind] ? 0 : -EBADMSG))
 				fail_msg("%s %u", definition_name(kind), id);

@@ -19,7 +19,7 @@ struct observe_options {
 	uint32_t ring_bytes; /* 0: the default */
 	uint32_t rate_hz;    /* of the sampling clock; 0: none */
 	bool no_stacks;
-	bool no_source; /* lines of source are not read */
+	bool no_source;	      /* lines of source are not read */
 	uint32_t stack_kinds; /* capture.h; 0: all */
 	bool quiet;	      /* no progress line, no announcements of stalls */
 	int ready_fd;	      /* reports here that the observation has begun (ready.h); 0: no */

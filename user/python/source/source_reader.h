@@ -42,8 +42,8 @@ struct source_reader;
 int source_reader_new(pid_t pid, struct source_reader **ret_reader);
 void source_reader_free(struct source_reader *reader); /* accepts NULL */
 
-/* Does not wait. SIGPIPE has to be ignored. False: no more questions fit for now (*ret_gone is false), or there will be no
- * more answers (it is true). */
+/* Does not wait. SIGPIPE has to be ignored. False: no more questions fit for now (*ret_gone is
+ * false), or there will be no more answers (it is true). */
 bool source_reader_ask(struct source_reader *reader, const struct source_question *question,
 		       bool *ret_gone);
 /* Takes the next answer, without waiting for it. False: there is none yet, or there will be none;

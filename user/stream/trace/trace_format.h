@@ -167,9 +167,9 @@ int trace_decode(struct trace_decoder *decoder, const void *payload, uint32_t le
 		 const char **ret_why);
 
 /*
- * The same for a payload of definitions or of lines of source: delivers them and counts them in `known`, which holds the
- * counts of earlier ones. However many chunks there are, no more than definition_fault() allows get
- * through.
+ * The same for a payload of definitions or of lines of source: delivers them and counts them in
+ * `known`, which holds the counts of earlier ones. However many chunks there are, no more than
+ * definition_fault() allows get through.
  */
 int trace_decode_definitions(struct trace_decoder *decoder, enum trace_chunk_type type,
 			     const void *payload, uint32_t length, const struct stream_sink *sink,

@@ -18,7 +18,7 @@ struct trace_writer {
 	uint32_t held;
 	union event buffer[TRACE_WRITE_EVENTS];
 	struct definition_counts defined;
-	struct trace_definitions block; /* for the definitions that are held … */
+	struct trace_definitions block;	  /* for the definitions that are held … */
 	enum trace_chunk_type block_type; /* … which are in a chunk of this type */
 	size_t records_end;
 	unsigned char records[TRACE_WRITE_DEFINITIONS]; /* space for `block`, then the records */
@@ -135,7 +135,7 @@ static int write_define(void *ctx, const struct definition *definition)
 {
 	struct trace_writer *writer = ctx;
 	enum trace_chunk_type type = definition->kind == DEFINE_SOURCE ? TRACE_SOURCES
-									: TRACE_DEFINITIONS;
+								       : TRACE_DEFINITIONS;
 
 	if (definition_fault(&writer->defined, definition))
 		return note(writer, -EINVAL);

@@ -17,13 +17,13 @@
 #include "words/words.h"
 
 /* CSS pixels */
-#define WIDTH	     1200
-#define MARGIN	     10
-#define ROW	     18
-#define COLUMN	     6.75 /* of 11px monospace, in the widest of the usual fonts */
-#define HEAD	     52
-#define LEAST	     0.4 /* narrower boxes would only be a shade, and are left out */
-#define NOTE_COLUMNS 170
+#define WIDTH	      1200
+#define MARGIN	      10
+#define ROW	      18
+#define COLUMN	      6.75 /* of 11px monospace, in the widest of the usual fonts */
+#define HEAD	      52
+#define LEAST	      0.4 /* narrower boxes would only be a shade, and are left out */
+#define NOTE_COLUMNS  170
 #define TITLE_COLUMNS 120
 
 struct svg {

@@ -297,9 +297,9 @@ class Details extends DetailsPart {
 				element("code", {}, (frame.file || "?") + (frame.line ? `:${frame.line}` : "")),
 				" in ",
 				this.threadButton(thing.thread),
-				this.recording.sources(thing.node).map((text) =>
-					element("code", { class: "source" }, text),
-				),
+				this.recording
+					.sources(thing.node)
+					.map((text) => element("code", { class: "source" }, text)),
 			),
 			this.zoomButton(from, until),
 			this.facts(from, until),

@@ -83,9 +83,7 @@ class FunctionList {
 					placedFrame(handler),
 					unseenPlace(handler),
 				),
-				handler.decorator
-					? element("code", { class: "source" }, handler.decorator)
-					: null,
+				handler.decorator ? element("code", { class: "source" }, handler.decorator) : null,
 			),
 			element("td", {}, this.bar(blame)),
 			...[stalls && countText(stalls), time(stall_ns), time(worst_ns)].map((figure) =>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "symbols/sources.h"
+#include "symbols/sources/sources.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +81,8 @@ void sources_function(struct sources *sources, uint32_t function, const struct c
 
 	if (!sources || !function || find_function(sources, function) ||
 	    code_owner_of(sources->owners, code->name, code->file) != OWNER_APPLICATION ||
-	    name_size > SOURCE_NAME_MAX || known_function_get(&sources->functions, &function, &known))
+	    name_size > SOURCE_NAME_MAX ||
+	    known_function_get(&sources->functions, &function, &known))
 		return;
 	known->name = malloc(name_size + file_size);
 	if (!known->name)
