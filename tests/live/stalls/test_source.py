@@ -45,7 +45,9 @@ def sources_in(report):
 
 def test_lines_are_those_of_the_files():
     """Every line of the application, and no other; the decorator that has the path."""
-    with harness.WebApp("asyncio", module="handlers_truth:app", prefix=harness.undisturbed()) as app:
+    with harness.WebApp(
+        "asyncio", module="handlers_truth:app", prefix=harness.undisturbed()
+    ) as app:
         with harness.attach(app) as running:
             for name in ("async_route", "deep_route", "method_route", "sync_route"):
                 app.call(name)
@@ -184,6 +186,4 @@ def test_the_end_of_the_process_is_early_enough(tmp_path):
     recording = tmp_path / "short.gsc"
     done = harness.gilscope("record", "-o", recording, "--", harness.DEBIAN_PYTHON, path)
     assert done.status == 0, done
-    assert "time.sleep(0.1)" in sources_in(
-        harness.gilscope("report", recording, "--json").report
-    )
+    assert "time.sleep(0.1)" in sources_in(harness.gilscope("report", recording, "--json").report)
