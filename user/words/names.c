@@ -22,6 +22,13 @@ struct frame_names frame_names(const struct report *report, const struct stack_f
 				    frame->line, definition->function.line};
 }
 
+const char *source_of(const struct report *report, uint32_t function, uint32_t line)
+{
+	return report->names && line != STACK_GAP_LINE
+		       ? dictionary_source(report->names, function, line)
+		       : NULL;
+}
+
 const struct definition *stack_of(const struct report *report, uint32_t stack)
 {
 	return definition_of(report, DEFINE_STACK, stack);

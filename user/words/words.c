@@ -10,9 +10,11 @@
 #include "base/sysname.h"
 #include "words/names.h"
 
-#define THREAD_COLUMNS	 64
-#define FUNCTION_COLUMNS 48
-#define PATH_COLUMNS	 26
+#define THREAD_COLUMNS	  64
+#define FUNCTION_COLUMNS  48
+#define PATH_COLUMNS	  26
+#define DECORATOR_COLUMNS 64
+#define FILE_COLUMNS	  32
 
 /* Linux cuts a thread's name to 15 bytes; since 3.14 Python sets the kernel's name, too. */
 static bool is_same_name(const char *python, const char *comm)
@@ -86,6 +88,55 @@ void text_add_frame(struct text_buffer *text, const struct report *report,
 	text_add(text, NBSP "(");
 	text_add_place(text, report, frame, PATH_COLUMNS);
 	text_add(text, ")");
+}
+
+void text_add_decorator(struct text_buffer *text, const struct report *report, uint32_t function,
+			unsigned columns)
+{
+	const char *decorator = source_of(report, function, 0);
+
+	if (decorator)
+		text_add_name(text, decorator,
+			      columns < DECORATOR_COLUMNS ? columns : DECORATOR_COLUMNS);
+}
+
+/* "app.py:83": of a file without its folders, since the frame has been named by its path before. */
+static void add_short_place(struct text_buffer *text, const struct report *report,
+			    const struct stack_frame *frame)
+{
+	struct frame_names names = frame_names(report, frame);
+	const char *slash = strrchr(names.file, '/');
+
+	text_add_name(text, slash ? slash + 1 : names.file, FILE_COLUMNS);
+	text_add(text, ":%u", names.line);
+}
+
+void text_add_source(struct text_buffer *text, const struct report *report,
+		     const struct stack_frame *frame, unsigned columns)
+{
+	const char *source = frame->line ? source_of(report, frame->function, frame->line) : NULL;
+
+	if (!source)
+		return;
+	text_add(text, "> ");
+	text_add_name(text, source, columns - 2);
+}
+
+void text_add_sources(struct text_buffer *text, const struct report *report,
+		      const struct handler *handler, const struct stack_frame *inner,
+		      unsigned columns)
+{
+	const struct stack_frame *frame = inner->function ? inner : &handler->frame;
+	size_t before = text->length;
+
+	if (handler->role != HANDLER_NONE)
+		text_add_decorator(text, report, handler->frame.function, columns);
+	if (!frame->line || !source_of(report, frame->function, frame->line))
+		return;
+	text_add(text, "%s", text->length > before ? " · " : "");
+	add_short_place(text, report, frame);
+	text_add(text, " ");
+	text_add_source(text, report, frame, columns);
 }
 
 /* The folder below site-packages or dist-packages, without the suffix that auditwheel gives to the
