@@ -8,11 +8,10 @@
 #include "base/cleanup.h"
 #include "cmd/pipeline/observe.h"
 #include "cmd/process/processes.h"
+#include "cmd/top/screen.h"
 #include "view/tui/tui.h"
 
 #define CHOICE_MS 200
-
-DEFINE_CLEANUP(tui_free, struct tui *, tui_free, NULL)
 
 /* Until something is chosen that can be observed. */
 static int run(struct tui *tui, struct tui_list *list, const struct found_processes *found,
@@ -47,7 +46,7 @@ static int run(struct tui *tui, struct tui_list *list, const struct found_proces
 int choose_process(bool plain, uint32_t *pid, struct diag *diag)
 {
 	_cleanup_(processes_done) struct found_processes found = {0};
-	_cleanup_(tui_freep) struct tui *tui = NULL;
+	_cleanup_(screen_close) struct screen screen = {0};
 	_cleanup_(freep) char(*rows)[PROCESSES_ROW_MAX] = NULL;
 	struct tui_list list = {.title = "gilscope top · which process?",
 				.heading = processes_heading};
@@ -66,6 +65,6 @@ int choose_process(bool plain, uint32_t *pid, struct diag *diag)
 	}
 	list.rows = rows[0];
 	list.row_bytes = sizeof(*rows);
-	err = tui_new(&(struct tui_options){.plain = plain}, diag, &tui);
-	return err ? err : run(tui, &list, &found, pid);
+	err = screen_open(&screen, plain, diag);
+	return err ? err : run(screen.tui, &list, &found, pid);
 }

@@ -2,12 +2,9 @@
 /* The live view: observes, and twice a second shows the last minute. */
 #include <errno.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/duration.h"
 #include "cmd/cmd.h"
@@ -15,6 +12,7 @@
 #include "cmd/pipeline/observe.h"
 #include "cmd/pipeline/snapshot.h"
 #include "cmd/top/choose.h"
+#include "cmd/top/screen.h"
 #include "cmd/top/successor.h"
 #include "view/tui/tui.h"
 
@@ -30,66 +28,13 @@ struct top {
 	struct pipeline pipeline;
 	struct observation observation;
 	struct live *live;
-	struct tui *tui;
+	struct screen screen;
 	struct tui_status status;
 	char full[128]; /* which limit of the model was reached */
 	uint64_t ts_shown;
-	/* While the screen is drawn, stderr is redirected to `messages`, and stderr_fd is the real
-	 * one; else -1. */
-	int stderr_fd;
-	int messages;
 	bool wants_other; /* another process is to be chosen */
 	struct diag diag;
 };
-
-/* ── the terminal ────────────────────────────────────────────────────────── */
-
-/* Restores the terminal before a signal ends the process. */
-static void on_death(int number)
-{
-	tui_restore();
-	signal(number, SIG_DFL);
-	raise(number);
-}
-
-static void restore_on_death(void)
-{
-	static const int numbers[] = {SIGQUIT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-	struct sigaction action = {.sa_handler = on_death, .sa_flags = SA_NODEFER};
-
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		sigaction(numbers[i], &action, NULL);
-}
-
-/* Messages would garble the screen, so they are kept until it is closed. */
-static void hold_messages(struct top *top)
-{
-	top->messages = memfd_create("messages", MFD_CLOEXEC);
-	if (top->messages < 0)
-		return;
-	fflush(stderr);
-	top->stderr_fd = dup(STDERR_FILENO);
-	if (top->stderr_fd >= 0)
-		dup2(top->messages, STDERR_FILENO);
-}
-
-static void release_messages(struct top *top)
-{
-	char bytes[4096];
-	ssize_t length;
-
-	if (top->stderr_fd < 0)
-		return;
-	fflush(stderr);
-	dup2(top->stderr_fd, STDERR_FILENO);
-	close(top->stderr_fd);
-	top->stderr_fd = -1;
-	lseek(top->messages, 0, SEEK_SET);
-	while ((length = read(top->messages, bytes, sizeof(bytes))) > 0)
-		if (write(STDERR_FILENO, bytes, (size_t)length) < 0)
-			break;
-	close(top->messages);
-}
 
 static bool want_plain(const struct options *options)
 {
@@ -100,21 +45,7 @@ static bool want_plain(const struct options *options)
 
 static int open_screen(struct top *top)
 {
-	const struct tui_options how = {.plain = want_plain(top->options)};
-	int err = tui_new(&how, &top->diag, &top->tui);
-
-	if (err)
-		return err;
-	restore_on_death();
-	hold_messages(top);
-	return 0;
-}
-
-static void close_screen(struct top *top)
-{
-	tui_free(top->tui);
-	top->tui = NULL;
-	release_messages(top);
+	return screen_open(&top->screen, want_plain(top->options), &top->diag);
 }
 
 /* ── the display ─────────────────────────────────────────────────────────── */
@@ -156,7 +87,7 @@ static int update(struct top *top)
 		return err;
 	err = live_view_make(top->live, &view);
 	if (!err)
-		tui_take(top->tui, &view);
+		tui_take(top->screen.tui, &view);
 	return err;
 }
 
@@ -182,12 +113,12 @@ static void change_threshold(struct top *top, bool up)
 	char text[DURATION_TEXT_MAX];
 
 	if (ns == top->pipeline.stall_ns) {
-		tui_message(top->tui, "The threshold stays at %s.", duration_text(ns, text));
+		tui_message(top->screen.tui, "The threshold stays at %s.", duration_text(ns, text));
 		return;
 	}
 	top->pipeline.stall_ns = ns;
 	report_builder_threshold(top->pipeline.builder, ns);
-	tui_message(top->tui,
+	tui_message(top->screen.tui,
 		    "New stalls are iterations of %s or longer; the list keeps older ones.",
 		    duration_text(ns, text));
 }
@@ -195,7 +126,7 @@ static void change_threshold(struct top *top, bool up)
 static void toggle_pause(struct top *top)
 {
 	top->status.paused = !top->status.paused;
-	tui_message(top->tui, "%s",
+	tui_message(top->screen.tui, "%s",
 		    top->status.paused ? "Paused. Observation continues; press p to resume." : "");
 }
 
@@ -208,17 +139,17 @@ static void record_window(struct top *top)
 
 	if (snapshot_write(top->pipeline.keep, top->pipeline.dictionary, &top->pipeline.head, &diag,
 			   name) < 0)
-		tui_message(top->tui, "Nothing was recorded: %s.", diag.what);
+		tui_message(top->screen.tui, "Nothing was recorded: %s.", diag.what);
 	else
-		tui_message(top->tui, "The last %s are in %s.", duration_text(now - begin, length),
-			    name);
+		tui_message(top->screen.tui, "The last %s are in %s.",
+			    duration_text(now - begin, length), name);
 }
 
 /* Handles all pending keys, waiting up to wait_ms for the first. 1: quit; else 0. */
 static int handle_keys(struct top *top, int wait_ms)
 {
 	for (;;) {
-		enum tui_action action = tui_key(top->tui, wait_ms);
+		enum tui_action action = tui_key(top->screen.tui, wait_ms);
 
 		wait_ms = 0;
 		switch (action) {
@@ -242,7 +173,7 @@ static int handle_keys(struct top *top, int wait_ms)
 		default:
 			break;
 		}
-		tui_draw(top->tui, &top->status);
+		tui_draw(top->screen.tui, &top->status);
 	}
 }
 
@@ -251,14 +182,14 @@ static int on_tick(void *ctx, uint64_t ts_known)
 	struct top *top = ctx;
 	int err = 0;
 
-	if (!top->tui)
+	if (!top->screen.tui)
 		err = open_screen(top);
 	if (!err && ts_known - top->ts_shown >= REFRESH_NS) {
 		top->ts_shown = ts_known;
 		world_cut(top->pipeline.world, ts_known);
 		err = update(top);
 		if (!err)
-			tui_draw(top->tui, &top->status);
+			tui_draw(top->screen.tui, &top->status);
 	}
 	return err ? err : handle_keys(top, 0);
 }
@@ -268,7 +199,7 @@ static int stay(struct top *top)
 {
 	int err = 0, quit = 0;
 
-	if (!top->tui)
+	if (!top->screen.tui)
 		err = open_screen(top);
 	top->status.paused = false;
 	top->status.ended = top->observation.status.execed
@@ -277,7 +208,7 @@ static int stay(struct top *top)
 	if (!err)
 		err = update(top);
 	if (!err)
-		tui_draw(top->tui, &top->status);
+		tui_draw(top->screen.tui, &top->status);
 	while (!err && !quit && !observe_interrupted())
 		quit = handle_keys(top, KEY_MS);
 	return err;
@@ -300,25 +231,6 @@ static int start(struct top *top)
 	return pipeline_front(&top->pipeline, true, &top->diag);
 }
 
-/*
- * Only distinguishes UTF-8 from other character sets: the converters of those are shared libraries
- * of the system's C library, which a static program cannot load.
- */
-static void use_character_set(void)
-{
-	const char *names[] = {getenv("LC_ALL"), getenv("LC_CTYPE"), getenv("LANG")};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!names[i] || !*names[i])
-			continue;
-		/* a UTF-8 locale that this system lacks, such as ssh forwards, is UTF-8 too */
-		if ((strcasestr(names[i], "utf-8") || strcasestr(names[i], "utf8")) &&
-		    !setlocale(LC_CTYPE, ""))
-			setlocale(LC_CTYPE, "C.UTF-8");
-		return;
-	}
-}
-
 /* Is the whole observation partial, by the rule of attach? */
 static int top_status(struct top *top, bool *ret_partial)
 {
@@ -333,7 +245,7 @@ static int top_status(struct top *top, bool *ret_partial)
 /* Observes until the end, or until another process is wanted. Returns the exit status. */
 static int watch(struct options *options, bool *ret_wants_other)
 {
-	struct top top = {.options = options, .pipeline.names = options->names, .stderr_fd = -1};
+	struct top top = {.options = options, .pipeline.names = options->names};
 	bool partial = false;
 	int err, status;
 
@@ -351,7 +263,7 @@ static int watch(struct options *options, bool *ret_wants_other)
 		err = observe(&top.observation, &top.diag);
 	if (!err && !top.observation.status.targets)
 		err = stay(&top);
-	close_screen(&top);
+	screen_close(&top.screen);
 	if (!err)
 		err = top_status(&top, &partial);
 	status = partial ? EXIT_PARTIAL : EXIT_OK;
@@ -389,7 +301,7 @@ static int run(struct options *options)
 	bool wants_other;
 	int status = -1;
 
-	use_character_set();
+	screen_character_set();
 	options->observe.quiet = true;
 	while (successor_begin(&successor, options->observe.ready_fd)) {
 		status = choose(options);
