@@ -299,6 +299,23 @@ on("threads that only sleep are behind one line", async (page) => {
 	assert.ok((await names()).includes("sleeper-103"), "a link shows them");
 });
 
+test("in the flame graph, too, a frame says its line of source", async () => {
+	const { page, close } = await open(make("timeline", script("sources")));
+
+	await page.waitForFunction(() => window.gilscope?.ready);
+	await page.locator("#tab-flame").click();
+	await page.locator("#flame-states").selectOption("blocked");
+	await page.locator("#flame-threads").selectOption("0");
+	await page.locator("#flame-graph .flamegraph-view").focus();
+	for (const key of ["ArrowDown", "ArrowDown"]) await page.keyboard.press(key);
+	assert.match(
+		await status(page),
+		/@app\.get\("\/orders\/\{id\}"[\s\S]*time\.sleep\(seconds\)[\s\S]*your code/,
+	);
+	assert.doesNotMatch(await status(page), /\x1b/);
+	await close();
+});
+
 on(
 	"on a narrow screen names end in sight, and nothing is outside of the column",
 	async (page) => {

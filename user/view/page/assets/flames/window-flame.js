@@ -196,6 +196,7 @@ class WindowFlame {
 			number = node.node > 0 ? stacks.function[node.node] : 0;
 
 		return [
+			...(number ? this.recording.sources(node.node).map((text) => plainText(text)) : []),
 			...(number ? [ownerText(stacks, number)] : []),
 			...(node.fold ? [foldCounts(stacks, node.fold.functions)] : []),
 			...sumEntries(node.states).map(
