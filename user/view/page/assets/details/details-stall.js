@@ -112,7 +112,7 @@ class StallDetails {
 						element("span", { class: "badge" }, roleText(stall.handler.role)),
 						" ",
 						placedFrame(stall.handler, { "data-figure": "handler" }),
-						this.source(stall.handler),
+						...this.source(stall.handler),
 					]
 				: null,
 			stall.task
