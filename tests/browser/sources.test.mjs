@@ -15,8 +15,8 @@ describe("lines of source", () => {
 		await page.click("#findings summary");
 		const [first, second] = await codes(page, "#findings li");
 
-		assert.match(first, /^@app\.get\("\/orders\/\{id\}".* · app\.py:42 > time\.sleep\(seconds\)/);
-		assert.match(first, /<b>slow<\/b>/);
+		assert.ok(first.startsWith('@app.get("/orders/{id}"'), first);
+		assert.match(first, / · app\.py:42 > time\.sleep\(seconds\) .*<b>slow<\/b>/);
 		assert.match(second, /work\.py:7 > total \+= number$/);
 		assert.equal(await page.locator("#findings b").count(), 0);
 	});
