@@ -16,8 +16,7 @@ static int run(struct options *options)
 	struct diag diag = {0};
 	int err, status;
 
-	if (options->all || options->form)
-		cmd_page(options);
+	cmd_page_report(options);
 	observe_catch_signals(NULL);
 	observe_head(&options->observe, &pipeline.head);
 	if (!options->observe.quiet)

@@ -65,6 +65,16 @@ void cmd_page(const struct options *options)
 		pager_begin();
 }
 
+void cmd_page_report(const struct options *options)
+{
+	struct winsize size;
+	bool low = !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_row &&
+		   size.ws_row < VIEW_SCREEN_ROWS;
+
+	if (options->all || options->form || low)
+		cmd_page(options);
+}
+
 int cmd_write_out(int err)
 {
 	if (fflush(stdout) && !err)

@@ -34,6 +34,9 @@ struct view_options cmd_view_options(const struct options *options);
 
 /* Sends results through a pager (pager.h) from now on, unless --no-pager. */
 void cmd_page(const struct options *options);
+/* The same for a report, unless it is the answer of one screen and the terminal has room for that.
+ */
+void cmd_page_report(const struct options *options);
 /* Writes out what was printed on stdout. 0, `err` if that is a failure to print it, or -errno; that
  * a pager was left before the end is none. */
 int cmd_write_out(int err);

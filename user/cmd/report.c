@@ -11,8 +11,7 @@ static int run(struct options *options)
 	bool damaged = false;
 	int status;
 
-	if (options->all || options->form)
-		cmd_page(options);
+	cmd_page_report(options);
 	status = report_of_file(&pipeline, options->recording, options->stall_ns, &diag, &report,
 				&damaged)
 			 ? cmd_fail(&diag)

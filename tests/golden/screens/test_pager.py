@@ -31,7 +31,10 @@ def test_long_results_go_through_the_pager(arguments):
 
 
 def test_the_answer_of_one_screen_does_not():
-    assert on_terminal(80, "report", BLAME, env=MARKS) == plainly("report", BLAME)
+    plain = plainly("report", BLAME)
+    assert on_terminal(80, "report", BLAME, env=MARKS) == plain
+    low = on_terminal(80, "report", BLAME, env=MARKS, rows=23)
+    assert low == [f"P:{line}" for line in plain]
 
 
 @pytest.mark.parametrize(

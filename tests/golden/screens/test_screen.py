@@ -19,10 +19,10 @@ CASES = sorted(FOLDER.glob("*.script"))
 SCREENS = pathlib.Path(__file__).parent
 
 
-def on_terminal(columns, *arguments, env=None, status=None):
+def on_terminal(columns, *arguments, env=None, status=None, rows=ROWS):
     """What is printed there, as lines."""
     master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     with subprocess.Popen(
         [GILSCOPE, *map(str, arguments)],
         stdin=slave,
