@@ -19,20 +19,21 @@ static void add_cell(struct text_buffer *text, const struct text_buffer *cell, u
 }
 
 static void add_place_of(struct text_buffer *text, const struct report *report,
-			 const struct stack_frame *frame)
+			 const struct stack_frame *frame, bool with_source)
 {
 	struct text_buffer source = {0};
 
 	text_add_function(text, report, frame, LINE_NAME_COLUMNS);
 	text_add(text, " ");
 	text_add_place(text, report, frame, LINE_PLACE_COLUMNS);
-	text_add_source(&source, report, frame, LINE_SOURCE_COLUMNS);
+	if (with_source)
+		text_add_source(&source, report, frame, LINE_SOURCE_COLUMNS);
 	text_add(text, "%s%s", source.length ? " " : "", source.bytes);
 }
 
 /* The holder of the GIL, and what it did. */
 static void add_holder(struct text_buffer *text, const struct report *report,
-		       const struct breakdown *what)
+		       const struct breakdown *what, bool with_source)
 {
 	const struct blocker *blocker = what->blocker_count ? &what->blockers[0] : NULL;
 
@@ -41,7 +42,7 @@ static void add_holder(struct text_buffer *text, const struct report *report,
 		return;
 	}
 	if (blocker->handler.role != HANDLER_NONE) {
-		add_place_of(text, report, &blocker->handler.frame);
+		add_place_of(text, report, &blocker->handler.frame, with_source);
 		text_add(text, "  ");
 	}
 	text_add(text, "GIL held by ");
@@ -52,14 +53,14 @@ static void add_holder(struct text_buffer *text, const struct report *report,
 
 /* The loop's own function; without one of the application's, where in which package. */
 static void add_where(struct text_buffer *text, const struct report *report,
-		      const struct stall *stall)
+		      const struct stall *stall, bool with_source)
 {
 	const struct definition *stack = stack_of(report, stall->stack);
 
 	if (stall->handler.role != HANDLER_NONE)
-		add_place_of(text, report, &stall->handler.frame);
+		add_place_of(text, report, &stall->handler.frame, with_source);
 	else if (stack)
-		add_place_of(text, report, &stack->stack.frames[0]);
+		add_place_of(text, report, &stack->stack.frames[0], with_source);
 	else
 		text_add(text, "unknown function");
 }
@@ -93,8 +94,8 @@ static void add_bounds(struct text_buffer *text, const struct report *report,
 							      : ", began earlier");
 }
 
-void text_add_stall_line(struct text_buffer *text, const struct report *report,
-			 const struct loop *loop, const struct stall *stall, bool many_loops)
+static void add_line(struct text_buffer *text, const struct report *report, const struct loop *loop,
+		     const struct stall *stall, bool many_loops, bool with_source)
 {
 	struct text_buffer when = {0}, length = {0};
 	enum stop_kind kind;
@@ -108,9 +109,9 @@ void text_add_stall_line(struct text_buffer *text, const struct report *report,
 	if (breakdown_is_stopped(&stall->what, &kind)) {
 		text_add(text, "%s", text_stop(kind));
 	} else if (stall->cause == TS_GIL_WAIT) {
-		add_holder(text, report, &stall->what);
+		add_holder(text, report, &stall->what, with_source);
 	} else {
-		add_where(text, report, stall);
+		add_where(text, report, stall, with_source);
 		add_causing(text, report, loop->thread->process, stall);
 	}
 	if (many_loops) {
@@ -118,4 +119,19 @@ void text_add_stall_line(struct text_buffer *text, const struct report *report,
 		text_add_thread(text, report, loop->thread);
 	}
 	add_bounds(text, report, stall);
+}
+
+void text_add_stall_line(struct text_buffer *text, const struct report *report,
+			 const struct loop *loop, const struct stall *stall, bool many_loops,
+			 unsigned columns)
+{
+	struct text_buffer line = {0}, shorter = {0};
+
+	add_line(&line, report, loop, stall, many_loops, true);
+	if (!columns || text_width(line.bytes) <= columns) {
+		text_add(text, "%s", line.bytes);
+		return;
+	}
+	add_line(&shorter, report, loop, stall, many_loops, false);
+	text_add_cut(text, shorter.bytes, columns);
 }

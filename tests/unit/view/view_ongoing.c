@@ -22,10 +22,12 @@ static int teardown(void **state)
 	return 0;
 }
 
+static unsigned line_columns;
+
 static const char *line_of(const struct stall *stall, bool many_loops)
 {
 	line = (struct text_buffer){0};
-	text_add_stall_line(&line, &made.report, &made.loop, stall, many_loops);
+	text_add_stall_line(&line, &made.report, &made.loop, stall, many_loops, line_columns);
 	for (char *c = line.bytes; (c = strstr(c, NBSP));)
 		memmove(c, c + 1, strlen(c)), *c++ = ' ';
 	return line.bytes;
@@ -137,6 +139,27 @@ static void a_hostile_name_stays_on_one_line(void **state)
 	assert_non_null(strstr(line.bytes, "  a;b\\x0a\\x1b[2J\\x5c\\xff "));
 }
 
+/* Its source first: what the function did is worth more. */
+static void a_line_that_is_too_wide_is_shorter(void **state)
+{
+	struct stall stall = blocked_in(230);
+	const struct stack_frame *frame = &stall.handler.frame;
+	struct definition source = {.kind = DEFINE_SOURCE,
+				    .id = 1,
+				    .source = {frame->function, frame->line, "time.sleep(s)"}};
+
+	assert_int_equal(dictionary_define(made.names, &source), 0);
+	assert_non_null(strstr(line_of(&stall, false), "app.py:71 > time.sleep(s)  clock_nano"));
+	line_columns = text_width(line.bytes);
+	assert_non_null(strstr(line_of(&stall, false), " > time.sleep(s)"));
+	line_columns--;
+	assert_non_null(strstr(line_of(&stall, false), "app.py:71  clock_nanosleep"));
+	line_columns = 50;
+	assert_non_null(strstr(line_of(&stall, false), "…"));
+	assert_int_equal(text_width(line.bytes), 50);
+	line_columns = 0;
+}
+
 /* ── what a stalled loop does now ────────────────────────────────────────── */
 
 static void what_most_of_it_was_is_said(void **state)
@@ -179,6 +202,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(when_how_long_where_and_doing_what),
 		TEST(a_wait_for_the_gil_names_its_holder),
+		TEST(a_line_that_is_too_wide_is_shorter),
 		TEST(a_part_of_a_stall_is_marked),
 		TEST(the_time_of_day_where_it_is_known),
 		TEST(a_hostile_name_stays_on_one_line),

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -53,7 +54,16 @@ static bool has_many_loops(const struct announcer *announcer)
 	return loops > 1;
 }
 
-/* On a terminal the line replaces the progress line, which is printed again later. */
+/* 0: stderr is not a terminal. */
+static unsigned terminal_columns(void)
+{
+	struct winsize size;
+
+	return isatty(STDERR_FILENO) && !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) ? size.ws_col : 0;
+}
+
+/* On a terminal the line fits into one of its lines, and replaces the progress line, which is
+ * printed again later. */
 static int announce(const struct announcer *announcer, const struct report *report,
 		    const struct loop *loop, const struct stall *stall)
 {
@@ -67,7 +77,8 @@ static int announce(const struct announcer *announcer, const struct report *repo
 		return -ENOMEM;
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", file);
-	text_add_stall_line(&text, report, loop, stall, has_many_loops(announcer));
+	text_add_stall_line(&text, report, loop, stall, has_many_loops(announcer),
+			    terminal_columns());
 	canvas_cell(&canvas, text.bytes, 0, false);
 	fputc('\n', file);
 	if (fclose(file))
