@@ -340,7 +340,7 @@ static void each_output_says_what_is_exact(void **state)
 								 .directions = FLAME_WAITER},
 					  notes),
 			 1);
-	assert_string_equal(notes[0].text, "no stacks were taken in this recording");
+	assert_string_equal(notes[0].text, "This recording has no stacks");
 }
 
 /* Invalid XML characters and markup appear in neither. */
