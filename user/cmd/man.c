@@ -90,6 +90,14 @@ static void put_statuses(FILE *file)
 		fprintf(file, ".TP\n.B %s\n%s\n", statuses[i][0], statuses[i][1]);
 }
 
+static void put_environment(FILE *file)
+{
+	fputs(".SH ENVIRONMENT\n.TP\n.BR GILSCOPE_PAGER , \" PAGER\"\nwhat long results go "
+	      "through on a terminal, instead of less; empty or cat: nothing. Under sudo it runs "
+	      "as the user who called sudo\n.TP\n.B NO_COLOR\nif it is not empty, no colours\n",
+	      file);
+}
+
 void man_write_command(FILE *file, const struct command *command)
 {
 	fprintf(file, ".TH GILSCOPE-");
@@ -140,6 +148,7 @@ void man_write(FILE *file, const struct command *const commands[], size_t count)
 		put_example(file, commands[i]);
 	}
 	put_statuses(file);
+	put_environment(file);
 	fputs(".SH FILES\n.TP\n.I gilscope.gsc\nwhat record writes by default; where it exists, "
 	      "gilscope\\-2.gsc and so on. The newest of them is what is read without FILE\n.SH "
 	      "SEE ALSO\n",
