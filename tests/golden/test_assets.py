@@ -16,8 +16,10 @@ TOKENS = r"""
 const acorn = require("internal/deps/acorn/acorn/dist/acorn");
 for (const file of process.argv.slice(1)) {
     const text = require("fs").readFileSync(file, "utf8");
-    const value = ({ value }) =>
-        value && String(value.pattern ?? "") + String(value.flags ?? value);
+    const value = ({ value }) => // JSON has no BigInt, and 0n is false
+        typeof value === "bigint"
+            ? String(value)
+            : value && String(value.pattern ?? "") + String(value.flags ?? value);
     const tokens = [...acorn.tokenizer(text, { ecmaVersion: "latest" })];
     console.log(JSON.stringify(tokens.map((token) => [token.type.label, value(token)])));
 }
