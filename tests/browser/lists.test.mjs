@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The lists of the timeline page: functions, the stalls by function and cause, and threads.
 import assert from "node:assert/strict";
-import { after, describe } from "node:test";
-import { quit } from "./harness.mjs";
+import { after, describe, test } from "node:test";
+import { make, open, quit } from "./harness.mjs";
 import {
 	figures,
 	inked,
+	longRecording,
 	nonZero,
 	on,
 	rowsOf,
@@ -274,3 +275,26 @@ describe("filters of the stalls", () => {
 		assert.deepEqual(await stallRows(page), ["1"]);
 	});
 });
+
+for (const viewport of [
+	{ width: 1280, height: 800 },
+	{ width: 390, height: 844 },
+])
+	test(`a long list grows as it is scrolled, ${viewport.width} pixels`, async () => {
+		const { page, close } = await open(make("timeline", longRecording()), { viewport });
+
+		await page.waitForFunction(() => window.gilscope?.ready);
+		await page.locator("#tab-stalls").click();
+		const first = (await stallRows(page)).length;
+
+		assert.ok(first > 0 && first < 1000);
+		await page
+			.locator("#stalls [data-stall]")
+			.nth(first - 1)
+			.scrollIntoViewIfNeeded();
+		await page.waitForFunction(
+			(before) => document.querySelectorAll("#stalls [data-stall]").length > before,
+			first,
+		);
+		await close();
+	});

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The timeline page where JavaScript is turned off, in Chromium and Firefox, and on paper.
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { after, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { MODULES, folder, gilscope, launch, make, open, quit, script } from "./harness.mjs";
-import { inked, labelOf, on, stallsOf, timeline } from "./timeline.mjs";
+import { inked, labelOf, longRecording, on, stallsOf, timeline } from "./timeline.mjs";
 
 after(quit);
 
@@ -55,24 +55,6 @@ describe("without JavaScript the text report is shown", () => {
 	});
 });
 
-/* A recording of an hour with a stall in every second. */
-function long() {
-	const lines = readFileSync(script("blocked"), "utf8").trimEnd().split("\n"),
-		first = lines.findIndex((line) => line.startsWith("100.01")),
-		file = path.join(folder, "long.script");
-	const turns = Array.from({ length: 3600 }, (_, second) =>
-		lines.slice(first, -1).map((line) => line.replace(/^100/, String(100 + second))),
-	);
-
-	writeFileSync(
-		file,
-		[...lines.slice(0, first), ...turns.flat(), lines.at(-1).replace(/^100/, "3700"), ""].join(
-			"\n",
-		),
-	);
-	return file;
-}
-
 const pagesOf = (pdf) => pdf.toString("latin1").match(/\/Type\s*\/Page\b/g).length;
 
 describe("on paper", () => {
@@ -80,7 +62,7 @@ describe("on paper", () => {
 		for (const options of [{ colorScheme: "dark" }, { viewport: { width: 390, height: 844 } }])
 			test(`${name || "an hour"}: four pages at most, ${Object.keys(options)}`, async () => {
 				const { page, complaints, close } = await open(
-					make("timeline", name ? script(name) : long()),
+					make("timeline", name ? script(name) : longRecording()),
 					options,
 				);
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What the tests of the timeline page share: a page of a golden script, and questions to it.
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
-import { make, open, report, script } from "./harness.mjs";
+import { folder, make, open, report, script } from "./harness.mjs";
 
 export const STATES = [
 	"python",
@@ -100,3 +102,21 @@ export const figures = (page, name) =>
 	page.$$eval(`#details [data-figure="${name}"]`, (found) =>
 		found.map((element) => Number(element.dataset.ns)),
 	);
+
+/* A recording of an hour with a stall in every second. */
+export function longRecording() {
+	const lines = readFileSync(script("blocked"), "utf8").trimEnd().split("\n"),
+		first = lines.findIndex((line) => line.startsWith("100.01")),
+		file = path.join(folder, "long.script");
+	const turns = Array.from({ length: 3600 }, (_, second) =>
+		lines.slice(first, -1).map((line) => line.replace(/^100/, String(100 + second))),
+	);
+
+	writeFileSync(
+		file,
+		[...lines.slice(0, first), ...turns.flat(), lines.at(-1).replace(/^100/, "3700"), ""].join(
+			"\n",
+		),
+	);
+	return file;
+}

@@ -12,7 +12,7 @@ const HELP_KEYS = [
 	["Esc", "clear selection"],
 	["z", "zoom to the selection"],
 	["m", "select the range of what is selected or visible"],
-	["t", "time since the begin, time of day, UTC"],
+	["t", "moments since the begin, in local time, in UTC"],
 	["u", "show all frames, or fold those of packages again"],
 	["?", "this help"],
 ];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the lists share: heads of columns, which sort them, and names of buttons. */
+/* What the lists share: heads of columns, which sort them, names of buttons, and their ends. */
 "use strict";
 
 /**
@@ -28,6 +28,18 @@ function sortHead(words, title, sorted, onclick, order) {
 /** @param {ReportHandler} handler */
 function unseenPlace({ file, line }) {
 	return element("span", { class: "unseen" }, `, ${file || "?"}:${line}`);
+}
+
+/* What is behind a long list: `more` is called whenever its end comes near, in whatever scrolls,
+ * which on a narrow screen is the whole page. */
+/** @param {() => void} more */
+function listEnd(more) {
+	const end = element("div", { class: "list-end" });
+
+	new IntersectionObserver((seen) => seen.some((entry) => entry.isIntersecting) && more(), {
+		rootMargin: "200px",
+	}).observe(end);
+	return end;
 }
 
 /* Gives the focus to what replaced the element that had it. */

@@ -161,9 +161,7 @@ class StallList {
 				: element("p", { class: "note" }, "No stall is like this: see the filters above."),
 		);
 		this.more();
-		this.root.onscroll = () =>
-			this.root.scrollTop + this.root.clientHeight > this.root.scrollHeight - 200 &&
-			this.more();
+		this.root.append(listEnd(() => this.more()));
 		this.mark(this.marked);
 	}
 

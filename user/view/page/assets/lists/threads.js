@@ -65,9 +65,7 @@ class ThreadList {
 			),
 		);
 		this.more();
-		this.root.onscroll = () =>
-			this.root.scrollTop + this.root.clientHeight > this.root.scrollHeight - 200 &&
-			this.more();
+		this.root.append(listEnd(() => this.more()));
 		this.mark(this.marked);
 	}
 
