@@ -61,6 +61,10 @@ for (const colorScheme of ["light", "dark"])
 				channel: "moz-firefox",
 				executablePath: FIREFOX,
 				env: { ...process.env, HOME: folder },
+				/* this Firefox does not take the page's colorScheme */
+				firefoxUserPrefs: {
+					"layout.css.prefers-color-scheme.content-override": +(colorScheme === "light"),
+				},
 			});
 
 			try {
@@ -72,6 +76,7 @@ for (const colorScheme of ["light", "dark"])
 				page.on("pageerror", (error) => complaints.push(String(error)));
 				await page.goto(pathToFileURL(make("timeline", script("blame"))).href);
 				await page.waitForFunction(() => window.gilscope?.ready);
+				assert.equal(await page.evaluate(() => darkTheme()), colorScheme === "dark");
 				for (const [number, thread] of threadsOf(json).entries())
 					assert.deepEqual(
 						await page.evaluate(

@@ -144,7 +144,7 @@ class Tooltip {
 		const flags = this.recording.loops[thing.loop].turnLane.flags[thing.index];
 
 		return [
-			this.head("Turn of the event loop"),
+			this.head("Iteration of the event loop"),
 			...(flags & PAGE_TURN_ONGOING
 				? [this.line("had not ended when the recording did")]
 				: flags & PAGE_TURN_WHOLE
