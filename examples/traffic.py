@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Sends mixed traffic to examples/app.py for some seconds and tells how long the answers took.
+"""Sends mixed traffic to examples/app.py for some seconds, and prints how long the answers took.
 
     python3 traffic.py PORT [SECONDS]
 
-Every path is asked for by one client that pauses between its requests, so the load is bounded: no
-more than one request per path at a time. The client of /ping is the innocent one: what it waits
-for, beyond a millisecond or two, is other people's work.
+Each path has one client, which pauses between its requests, so the load is bounded: at most one
+request per path at a time. The client of /ping is the innocent one: whatever it waits beyond a
+millisecond or two is the work of other requests.
 """
 
 import asyncio

@@ -61,7 +61,7 @@ static int wait_for(pid_t pid)
 
 int successor_run(struct successor *successor)
 {
-	/* the terminal's keys are for the successor; if this one is killed, it is told */
+	/* the terminal's keys are for the successor; if this one is killed, it is signalled */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGQUIT, SIG_IGN);
 	signal(SIGTERM, SIG_DFL);

@@ -2,8 +2,8 @@
 /*
  * successor.h - how top goes to another process. An observing gilscope has given up what attaching
  * needs (confine.h), so a process that has not waits beside it: it reads nothing from anybody, and
- * ends when the observing one ends. When it is told to go on, it lets the user choose a process and
- * observes that, with a successor of its own; the one before only waits for its exit status.
+ * ends when the observing one ends. When it is asked to continue, it lets the user choose a process
+ * and observes that, with a successor of its own; the one before only waits for its exit status.
  */
 #ifndef GILSCOPE_CMD_TOP_SUCCESSOR_H
 #define GILSCOPE_CMD_TOP_SUCCESSOR_H
