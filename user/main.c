@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * gilscope - who held Python's GIL, who waited, and why the event loop was starved.
+ * gilscope - who held Python's GIL, who waited, and why the event loop was blocked.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -37,8 +37,8 @@ static void warn_of_faults(const struct report *report)
 
 		if (process->sites_fault)
 			fprintf(stderr,
-				"gilscope: the GIL of process %u was not seen as it must be, so "
-				"who holds it is unknown; run gilscope doctor %u.\n",
+				"gilscope: not all takes and drops of the GIL of process %u could "
+				"be traced, so its holder is unknown; run gilscope doctor %u.\n",
 				process->info.pid, process->info.pid);
 	}
 }

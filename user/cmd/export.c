@@ -212,7 +212,7 @@ static int refuse_choices(const struct format *format, const struct options *opt
 
 	if (!format->drawing && options->stall_given)
 		return diag_set(diag, EXIT_USAGE, -EINVAL,
-				"--stall says what a stall is; '%s' shows none", format->name);
+				"--stall has no effect: '%s' shows no stalls", format->name);
 	if (format->drawing && stacks)
 		return diag_set(diag, EXIT_USAGE, -EINVAL,
 				"--state and --by choose among stacks; '%s' is the whole recording",

@@ -114,7 +114,7 @@ const struct command command_flame = {
 	.doc = "Draw where each thread spent its time, by state and Python stack, from a recording "
 	       "(" DEFAULT_FILE "; - is the standard input): as a page for the "
 	       "browser that can be zoomed and searched and has all states to choose from, or as a "
-	       "picture for documents, of all states but idle and blocked unless told. "
+	       "picture for documents, by default of all states but idle and blocked. "
 	       "Both are one file and need nothing else."
 	       "\vExample, a picture of who made others wait for the GIL:\n  gilscope flame "
 	       "monday.gsc "

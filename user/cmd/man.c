@@ -80,7 +80,8 @@ static void put_statuses(FILE *file)
 		{"4", "the target is not supported; why is named"},
 		{"5",
 		 "the result is there, but evidence was lost: more than 0.1 % of the threads' time "
-		 "is unknown, a recording is damaged, or the GIL was not seen as it must be"},
+		 "is unknown, a recording is damaged, or not all takes and drops of the GIL could "
+		 "be traced"},
 		{"130", "ended by a second Ctrl\\-C, or before the observation began; the first "
 			"ends the observation and prints the result"},
 	};
@@ -124,7 +125,7 @@ void man_write(FILE *file, const struct command *const commands[], size_t count)
 {
 	fprintf(file, ".TH GILSCOPE 1 \"\" \"gilscope %s\"\n.SH NAME\n", GILSCOPE_VERSION);
 	fputs("gilscope \\- who held Python's GIL, who waited, and why the event loop was "
-	      "starved\n.SH SYNOPSIS\n.nf\n",
+	      "blocked\n.SH SYNOPSIS\n.nf\n",
 	      file);
 	for (size_t i = 0; i < count; i++) {
 		fprintf(file, "\\fBgilscope %s\\fR ", commands[i]->name);
@@ -132,9 +133,10 @@ void man_write(FILE *file, const struct command *const commands[], size_t count)
 	}
 	fprintf(file,
 		".fi\n.SH DESCRIPTION\nAttaches with eBPF to a running, unmodified CPython process "
-		"(3.%d to 3.%d, symbols not needed) and observes, without sampling, "
+		"(3.%d to 3.%d, symbols not needed) and traces "
 		"every take and drop of the Global Interpreter Lock, the scheduling of its threads "
-		"and the waits of its event loops. The target is neither "
+		"and the waits of its event loops; only which function runs on a CPU is sampled. "
+		"The target is neither "
 		"changed nor stopped. Durations are written 10s, 250ms, 1m30s. A process is a PID, "
 		"a name on its command line (an extended regular expression, as of pgrep \\-f) or "
 		":PORT, on which it listens; without one, the Python processes are listed. Every "

@@ -59,7 +59,7 @@ static void set_serve(struct options *options, char *arg, struct argp_state *sta
 static void set_form(struct options *options, const struct view *form, struct argp_state *state)
 {
 	if (options->form && options->form != form)
-		argp_error(state, "--json, --summary and --markdown exclude each other");
+		argp_error(state, "give only one of --json, --summary and --markdown");
 	options->form = form;
 	options->json = form == &view_json;
 }

@@ -86,4 +86,4 @@ def test_one_form_at_a_time(words):
     done = subprocess.run(
         [GILSCOPE, "report", *words, CASES / "blame.script"], capture_output=True, text=True
     )
-    assert done.returncode == 2 and "exclude each other" in done.stderr and not done.stdout
+    assert done.returncode == 2 and "only one of" in done.stderr and not done.stdout

@@ -182,7 +182,7 @@ def test_details_of_a_stall(app, top):
     top.press("q")
     top.wait("STALLS 1 ")
     top.press("Tab", "Tab", "Enter")
-    top.wait("Details are of stalls")
+    top.wait("Only stalls have details")
     top.press("BTab", "Enter")
     top.wait("STALL of 4")
     top.press("Escape")

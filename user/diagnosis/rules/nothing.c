@@ -174,8 +174,8 @@ static void advise_unexplained(struct text_buffer *text, const struct report *re
 			       const struct finding *finding)
 {
 	text_add(text, finding->process->process->sites_fault
-			       ? "The GIL was not seen as it must be, and would not be another "
-				 "time; how to report that is below."
+			       ? "Not all takes and drops of the GIL can be traced in this "
+				 "Python; how to report that is below."
 			       : "Record again, with less load or for a shorter time.");
 }
 

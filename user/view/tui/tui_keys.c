@@ -91,8 +91,8 @@ static void open_sheet(struct tui_page *page)
 	if (!stall) {
 		say(page, page->focus == PANE_STALLS ? "There is no stall to look at."
 			  : page->focus == PANE_FUNCTIONS
-				  ? "It is to blame for no stall of the last minute."
-				  : "Details are of stalls; Tab goes to their list.");
+				  ? "It caused no stall in the last minute."
+				  : "Only stalls have details; Tab goes to their list.");
 		return;
 	}
 	choose(page, stall);
