@@ -3,7 +3,9 @@
 #include "tests/unit/python/python_child.h"
 
 #include <grp.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "python/source/source_reader.h"
 
@@ -66,7 +68,7 @@ static void a_line_is_told_if_the_text_fits(void **state)
 		{"orde", 3, 9, NULL, NULL},
 		{"order", 9, 9, NULL, NULL}, /* another place */
 		{"plain", 13, 13, "def plain(): return 1", NULL},
-		{"plain", 12, 13, "def plain(): return 1", NULL},
+		{"plain", 12, 13, NULL, NULL}, /* no decorator */
 		{"<lambda>", 14, 14, "key = lambda row: row.id", NULL},
 		{"<lambda>", 13, 13, NULL, NULL},
 		{"<listcomp>", 12, 12, "return [x for x in range(id)]", NULL},
@@ -90,12 +92,26 @@ static void the_decorator_is_the_routes(void **state)
 		{"order", 3, 0, "@app.get(\"/orders/{id}\", tags=[\"a\", 'b#c'])", NULL},
 		{"plain", 13, 0, NULL, NULL},
 		{"Thing", 15, 0, "@first", NULL},
-		{"Thing", 16, 0, "@second.sub", NULL},
+		{"Thing", 16, 0, NULL, NULL},
+		{"Thing", 18, 0, "@second.sub", NULL},
 		{"Think", 15, 0, NULL, NULL},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		check(&cases[i], APP, sizeof(APP) - 1);
+}
+
+/* As Python counts them. */
+static void a_line_ends_with_lf_or_cr_or_both(void **state)
+{
+	static const char text[] = "def f():\r    a\r\n    b\n\r    c\r";
+	static const struct asked cases[] = {
+		{"f", 1, 1, "def f():", NULL}, {"f", 1, 2, "a", NULL}, {"f", 1, 3, "b", NULL},
+		{"f", 1, 4, NULL, NULL},       {"f", 1, 5, "c", NULL}, {"f", 1, 6, NULL, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check(&cases[i], text, sizeof(text) - 1);
 }
 
 /* Whatever the text is, there is an end, and what is told has one. */
@@ -224,6 +240,21 @@ static void check_reader(pid_t pid, const char *path, const char *want)
 	source_reader_free(reader);
 }
 
+static void check_no_answers(pid_t pid)
+{
+	struct source_reader *reader;
+	struct source_answer answer;
+	bool gone = false;
+
+	assert_int_equal(source_reader_new(pid, &reader), 0);
+	for (int i = 0; i < 100 && !gone; i++) {
+		source_reader_wait(reader, 100);
+		assert_false(source_reader_answer(reader, &answer, &gone));
+	}
+	assert_true(gone);
+	source_reader_free(reader);
+}
+
 static void files_are_read_as_the_process_reads_them(void **state)
 {
 	pid_t pid, child;
@@ -268,6 +299,99 @@ static void a_file_that_changed_since_the_start_is_not_told(void **state)
 	stop_program(child, pid);
 }
 
+/* What an open reader has read before does not count. */
+static void a_text_is_not_told_once_its_file_has_changed(void **state)
+{
+	struct source_reader *reader;
+	char text[SOURCE_TEXT_MAX];
+	pid_t pid, child;
+
+	write_file("def f():\n    return 1\n");
+	child = start_program(0, false, &pid);
+	assert_int_equal(source_reader_new(pid, &reader), 0);
+	ask(reader, file, text);
+	assert_string_equal(text, "return 1");
+	write_file("def f():\n    return 2\n");
+	ask(reader, file, text);
+	assert_string_equal(text, "");
+	source_reader_free(reader);
+	stop_program(child, pid);
+}
+
+/* Two releases, both older than the program: the way to a file counts, too. `swap` puts the second
+ * one in the place of the first. */
+static void check_swap(const char *setup, const char *path, const char *swap)
+{
+	static const char *const releases = "mkdir 1 2; printf 'def f():\\n return 1\\n' > 1/f; "
+					    "printf 'def f():\\n return 2\\n' > 2/f";
+	char command[512], app[128];
+	pid_t pid, child;
+
+	snprintf(command, sizeof(command), "cd %s; %s; %s", folder, releases, setup);
+	assert_int_equal(system(command), 0);
+	snprintf(app, sizeof(app), "%s/%s", folder, path);
+	child = start_program(0, false, &pid);
+	check_reader(pid, app, "return 1");
+	check_reader(pid, path, "return 1");
+	usleep(50000);
+	snprintf(command, sizeof(command), "cd %s; touch 1/new 2/new; sleep 0.05; %s", folder,
+		 swap);
+	assert_int_equal(system(command), 0);
+	check_reader(pid, app, strcmp(swap, "true") == 0 ? "return 1" : "");
+	stop_program(child, pid);
+	snprintf(command, sizeof(command), "cd %s; rm -rf 1 2 old now to", folder);
+	assert_int_equal(system(command), 0);
+}
+
+static void another_release_in_its_place_is_not_told(void **state)
+{
+	struct statfs system;
+
+	check_swap("true", "1/f", "true");
+	check_swap("ln -s 1 now", "now/f", "true");
+	check_swap("ln -s 1 now", "now/f", "ln -sfn 2 now");
+	check_swap("ln -s ./to/../1 now; ln -s 2 to", "now/f", "true");
+	check_swap("ln -s to now; ln -s 1 to", "now/f", "ln -sfn 2 to");
+	check_swap("ln -s 1/f now", "now", "ln -sfn 2/f now");
+	/* there, a folder's times do not say it */
+	if (!statfs(folder, &system) && system.f_type != OVERLAYFS_SUPER_MAGIC)
+		check_swap("true", "1/f", "mv 1 old; mv 2 1");
+}
+
+static void links_lead_nowhere_else(void **state)
+{
+	char command[512];
+	pid_t pid, child;
+
+	write_file("def f():\n    return 1\n");
+	snprintf(command, sizeof(command),
+		 "cd %s; ln -s loop loop; ln -s %s/app.py away; ln -s /../../tmp/.. up; ln -s . to",
+		 folder, folder);
+	assert_int_equal(system(command), 0);
+	child = start_program(0, false, &pid);
+	check_reader(pid, "loop", "");
+	check_reader(pid, "away", ""); /* absolute, from the directory */
+	check_reader(pid, "./to/.//to/app.py", "return 1");
+	snprintf(command, sizeof(command), "%s/up%s/away", folder, folder);
+	check_reader(pid, command, "return 1");
+	stop_program(child, pid);
+	snprintf(command, sizeof(command), "cd %s; rm loop away up to", folder);
+	assert_int_equal(system(command), 0);
+}
+
+/* What it had loaded when it forked cannot be known. */
+static void an_orphan_has_no_lines(void **state)
+{
+	pid_t pid, child;
+
+	write_file("def f():\n    return 1\n");
+	child = start_program(0, true, &pid);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	check_no_answers(pid);
+	kill(pid, SIGKILL);
+}
+
 /* The child of a fork has what its parent has loaded. */
 static void a_fork_is_as_old_as_its_program(void **state)
 {
@@ -282,19 +406,10 @@ static void a_fork_is_as_old_as_its_program(void **state)
 
 static void a_reader_of_nothing_answers_nothing(void **state)
 {
-	struct source_reader *reader;
-	struct source_answer answer;
 	pid_t pid, child = start_program(0, false, &pid);
-	bool gone = false;
 
 	stop_program(child, pid);
-	assert_int_equal(source_reader_new(pid, &reader), 0);
-	for (int i = 0; i < 100 && !gone; i++) {
-		source_reader_wait(reader, 100);
-		assert_false(source_reader_answer(reader, &answer, &gone));
-	}
-	assert_true(gone);
-	source_reader_free(reader);
+	check_no_answers(pid);
 }
 
 static int make_folder(void **state)
@@ -316,10 +431,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_line_is_told_if_the_text_fits),
 		cmocka_unit_test(the_decorator_is_the_routes),
+		cmocka_unit_test(a_line_ends_with_lf_or_cr_or_both),
 		cmocka_unit_test(odd_texts_are_read_to_their_end),
 		cmocka_unit_test(long_lines_end_in_an_ellipsis),
 		cmocka_unit_test(files_are_read_as_the_process_reads_them),
 		cmocka_unit_test(a_file_that_changed_since_the_start_is_not_told),
+		cmocka_unit_test(a_text_is_not_told_once_its_file_has_changed),
+		cmocka_unit_test(another_release_in_its_place_is_not_told),
+		cmocka_unit_test(links_lead_nowhere_else),
+		cmocka_unit_test(an_orphan_has_no_lines),
 		cmocka_unit_test(a_fork_is_as_old_as_its_program),
 		cmocka_unit_test(a_reader_of_nothing_answers_nothing),
 	};

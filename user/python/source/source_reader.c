@@ -6,14 +6,13 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "base/duration.h"
 #include "python/process/bounded.h"
 #include "python/process/proc.h"
+#include "python/source/source_file.h"
 
 struct source_reader {
 	pid_t child;
@@ -33,7 +33,10 @@ struct source_reader {
 struct program {
 	uint64_t parent, start_ticks;
 	uint64_t start_code, start_stack; /* random, and the same after a fork */
+	bool forked;			  /* and has not called exec since */
 };
+
+#define PF_FORKNOEXEC 0x40u /* include/linux/sched.h */
 
 static int program_read(pid_t pid, struct program *ret_program)
 {
@@ -52,27 +55,29 @@ static int program_read(pid_t pid, struct program *ret_program)
 	for (int field = 4; field <= 28; field++)
 		fields[field] = strtoull(at, &at, 10);
 	*ret_program = (struct program){.parent = fields[4],
+					.forked = fields[9] & PF_FORKNOEXEC,
 					.start_ticks = fields[22],
 					.start_code = fields[26],
 					.start_stack = fields[28]};
 	return 0;
 }
 
-/* Up to the process that started this program; all others are forks of it. */
+/* The process that started this program, of which all others are forks. -ESRCH: it, or one between,
+ * is gone or runs another program now. */
 static int program_origin(pid_t pid, struct program *ret_program)
 {
 	enum { GENERATIONS = 16 };
 	struct program parent;
 	int err = program_read(pid, ret_program);
 
-	for (int i = 0; !err && i < GENERATIONS && ret_program->parent; i++) {
+	for (int i = 0; !err && i < GENERATIONS && ret_program->forked; i++) {
 		if (program_read((pid_t)ret_program->parent, &parent) || !parent.start_stack ||
 		    parent.start_stack != ret_program->start_stack ||
 		    parent.start_code != ret_program->start_code)
-			break;
+			return -ESRCH;
 		*ret_program = parent;
 	}
-	return err;
+	return !err && ret_program->forked ? -ESRCH : err;
 }
 
 static uint64_t now_ns(clockid_t clock)
@@ -125,7 +130,8 @@ static int groups_read(const char *path, gid_t *groups, int *ret_count)
 	return -ENOENT;
 }
 
-/* Becomes the process's user, with the rights by which it opens files, and no other. */
+/* Becomes the process's user, with the rights by which it opens files, and no other. Nobody may
+ * trace it. */
 static int become(pid_t pid)
 {
 	gid_t groups[GROUPS_MAX];
@@ -147,6 +153,7 @@ static int become(pid_t pid)
 		return -errno;
 	if (setresuid(uid, uid, uid) && geteuid() != uid)
 		return -errno;
+	prctl(PR_SET_DUMPABLE, 0);
 	capng_clear(CAPNG_SELECT_BOTH);
 	return capng_apply(CAPNG_SELECT_CAPS) ? -EPERM : 0;
 }
@@ -154,67 +161,51 @@ static int become(pid_t pid)
 /* ── the child: files ────────────────────────────────────────────────────── */
 
 struct reading {
-	int root, directory;
-	uint64_t started_ns;
+	struct source_folders folders;
 	struct {
-		char path[DEFINE_TEXT_MAX];
+		struct stat stat;
 		char *text;
-		size_t length;
-	} file; /* the last one */
+		size_t length; /* 0: of none */
+	} file;		       /* the last one */
 };
 
-/* A relative path is one in the directory that the process is in, and does not leave it. */
-static int open_file(const struct reading *reading, const char *path)
+static bool same_text(const struct stat *a, const struct stat *b)
 {
-	struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK};
-	bool absolute = path[0] == '/';
-	long fd;
-
-	how.resolve = RESOLVE_NO_MAGICLINKS | (absolute ? RESOLVE_IN_ROOT : RESOLVE_BENEATH);
-	fd = syscall(SYS_openat2, absolute ? reading->root : reading->directory, path, &how,
-		     sizeof(how));
-	return fd < 0 ? -errno : (int)fd;
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* Is it what the process has loaded, as far as a file's own times say? */
-static bool is_unchanged(const struct reading *reading, const struct stat *stat)
+/* Checked behind reading, since it may be written at the same time. */
+static int read_file(struct reading *reading, int fd)
 {
-	return (uint64_t)stat->st_ctim.tv_sec * NS_PER_S + (uint64_t)stat->st_ctim.tv_nsec <=
-	       reading->started_ns;
-}
-
-static int read_file(struct reading *reading, const char *path)
-{
-	_cleanup_(closep) int fd = open_file(reading, path);
-	struct stat stat;
 	ssize_t got = 1;
+	int err;
 
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &stat))
-		return -errno;
-	if (!S_ISREG(stat.st_mode) || stat.st_size > SOURCE_FILE_MAX ||
-	    !is_unchanged(reading, &stat))
-		return -ESTALE;
+	reading->file.length = 0;
 	while (got > 0 && reading->file.length < SOURCE_FILE_MAX) {
 		got = read(fd, reading->file.text + reading->file.length,
 			   SOURCE_FILE_MAX - reading->file.length);
 		if (got > 0)
 			reading->file.length += (size_t)got;
 	}
-	return got < 0 ? -errno : 0;
+	err = got < 0 ? -errno : source_file_check(&reading->folders, fd, &reading->file.stat);
+	return err || reading->file.stat.st_size <= SOURCE_FILE_MAX ? err : -EFBIG;
 }
 
-/* The text of a file; empty if it cannot be told. */
+/* The text of a file; empty if it cannot be told. Looks at the file each time: what was read before
+ * does not fit code that the process has loaded since, from a file that has changed. */
 static void look_at_file(struct reading *reading, const char *path)
 {
-	if (reading->file.path[0] && strcmp(reading->file.path, path) == 0)
-		return;
-	snprintf(reading->file.path, sizeof(reading->file.path), "%s", path);
-	reading->file.length = 0;
+	_cleanup_(closep) int fd = -1;
+	struct stat stat;
+
 	bounded_at(path);
-	if (read_file(reading, path))
-		reading->file.length = 0;
+	fd = source_file_open(&reading->folders, path);
+	if (fd >= 0 && !source_file_check(&reading->folders, fd, &stat) &&
+	    ((reading->file.length && same_text(&stat, &reading->file.stat)) ||
+	     !read_file(reading, fd)))
+		return;
+	reading->file.length = 0;
 }
 
 static void answer(struct reading *reading, const struct source_question *question,
@@ -243,16 +234,16 @@ static int open_folder(pid_t pid, const char *link)
 static int serve(void *ctx, int line)
 {
 	pid_t pid = *(const pid_t *)ctx;
-	struct reading reading = {.root = open_folder(pid, "root"),
-				  .directory = open_folder(pid, "cwd"),
-				  .file.text = malloc(SOURCE_FILE_MAX)};
+	struct reading reading = {
+		.folders = {.root = open_folder(pid, "root"), .directory = open_folder(pid, "cwd")},
+		.file.text = malloc(SOURCE_FILE_MAX)};
 	struct source_question question;
 	struct source_answer ours;
-	int err = program_started(pid, &reading.started_ns);
+	int err = program_started(pid, &reading.folders.started_ns);
 
 	if (!err)
 		err = become(pid);
-	if (err || reading.root < 0 || !reading.file.text)
+	if (err || reading.folders.root < 0 || !reading.file.text)
 		return err ? err : -EACCES;
 	while (recv(line, &question, sizeof(question), 0) == sizeof(question)) {
 		answer(&reading, &question, &ours);

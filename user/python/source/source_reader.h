@@ -5,13 +5,14 @@
  * A child process does it, because a file may never answer (bounded.h), and because a confined
  * process cannot open files in another root as another user. It is started before that, has the
  * process's root (/proc/PID/root), the directory that it was in then, its user, its groups, and no
- * capability: so it can read what the process can read, and nothing else. Paths are resolved by
- * openat2() within that root (Linux 5.6), so no link leads out of it.
+ * capability: so it can read what the process can read, and nothing else. No link leads out of that
+ * root (source_file.h; openat2(), Linux 5.6).
  *
  * Files change while a process keeps running what it has loaded. A file counts only if neither its
- * content nor its attributes were changed (ctime) since the process's program was started, by it or
- * by the process that it was forked from; and only if the function is where its code says
- * (source_text.h). What does not count is not told.
+ * content nor its attributes, nor the way to it, were changed (ctime) since the process's program
+ * was started, by it or by the process that it was forked from; and only if the function is where
+ * its code says (source_text.h). What does not count is not told, and nothing is if the process was
+ * forked from one that is gone.
  */
 #ifndef GILSCOPE_PYTHON_SOURCE_SOURCE_READER_H
 #define GILSCOPE_PYTHON_SOURCE_SOURCE_READER_H

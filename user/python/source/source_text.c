@@ -17,7 +17,7 @@ struct lines {
 
 static bool is_blank(char c)
 {
-	return c == ' ' || c == '\t' || c == '\f' || c == '\r';
+	return c == ' ' || c == '\t' || c == '\f';
 }
 
 static struct piece stripped(struct piece piece)
@@ -29,18 +29,20 @@ static struct piece stripped(struct piece piece)
 	return piece;
 }
 
+/* Lines end as for Python's tokenizer: with LF, CR or both. */
 static bool next_line(struct lines *lines, struct piece *ret_line)
 {
-	const char *end;
-	size_t length;
+	const char *at = lines->rest.at, *end = at + lines->rest.length, *lf, *cr, *stop;
 
 	if (!lines->rest.length)
 		return false;
-	end = memchr(lines->rest.at, '\n', lines->rest.length);
-	length = end ? (size_t)(end - lines->rest.at) : lines->rest.length;
-	*ret_line = stripped((struct piece){lines->rest.at, length});
-	length += end != NULL;
-	lines->rest = (struct piece){lines->rest.at + length, lines->rest.length - length};
+	lf = memchr(at, '\n', lines->rest.length);
+	cr = memchr(at, '\r', (size_t)((lf ? lf : end) - at));
+	stop = cr ? cr : lf ? lf : end;
+	*ret_line = stripped((struct piece){at, (size_t)(stop - at)});
+	stop += stop < end;
+	stop += cr && stop == lf;
+	lines->rest = (struct piece){stop, (size_t)(end - stop)};
 	lines->number++;
 	return true;
 }
@@ -110,6 +112,8 @@ static bool fits(struct lines lines, const struct source_place *place)
 		take_word(&line, "async", 5);
 		if (take_word(&line, "def", 3) || take_word(&line, "class", 5))
 			return take_word(&line, name, strlen(name));
+		if (!i && (!line.length || line.at[0] != '@'))
+			return false;
 	}
 	return false;
 }
