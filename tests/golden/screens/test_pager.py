@@ -98,6 +98,13 @@ def test_leaving_the_pager_early_is_no_failure(large):
     assert len(lines) == 1 and lines[0].startswith("{")
 
 
+@pytest.mark.parametrize("key", ["INT", "QUIT"])
+def test_keys_that_end_programs_are_the_pagers(key):
+    """Otherwise the shell has the terminal again, beside a pager that has not ended."""
+    env = {"PAGER": f"kill -{key} $PPID; sed s/^/P:/"}
+    assert on_terminal(80, *WHOLE, env={**MARKS, **env})[0].startswith("P:")
+
+
 def test_the_exit_status_is_the_reports():
     [lost] = CASES.glob("lost.script")
     expected = subprocess.run([GILSCOPE, "report", lost], capture_output=True, check=False)

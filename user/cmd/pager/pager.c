@@ -186,8 +186,10 @@ void pager_begin(void)
 
 void pager_shown_now(void)
 {
-	if (pager > 0)
+	if (pager > 0) {
 		signal(SIGINT, SIG_IGN);
+		signal(SIGQUIT, SIG_IGN);
+	}
 }
 
 bool pager_gone(void)

@@ -20,8 +20,8 @@
  */
 void pager_begin(void);
 
-/* To be called when the result is complete, and is written next: from now on Ctrl-C is the pager's.
- * Does nothing without a pager. */
+/* To be called when the result is complete, and is written next: from now on Ctrl-C and Ctrl-\ are
+ * the pager's. Does nothing without a pager. */
 void pager_shown_now(void);
 
 /* The reader has quit the pager, so that writing fails, which is not an error. */
