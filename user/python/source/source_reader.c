@@ -130,8 +130,8 @@ static int groups_read(const char *path, gid_t *groups, int *ret_count)
 	return -ENOENT;
 }
 
-/* Becomes the process's user, with the rights by which it opens files, and no other. Nobody may
- * trace it. */
+/* Becomes the process's user, with the rights by which it opens files, and no other. No other
+ * process of that user may trace it. */
 static int become(pid_t pid)
 {
 	gid_t groups[GROUPS_MAX];
