@@ -23,10 +23,10 @@ HANG = os.path.join(harness.APPS, "hang.py")
 CAUSES = ["python", "blocked", "lock", "gil_wait"]
 STATES = {"python": "python", "blocked": "blocked", "lock": "blocked", "gil_wait": "gil_wait"}
 WORDS = {
-    "python": r"handler \S*hang\.py:\d+  running Python",
-    "blocked": r"handler \S*hang\.py:\d+  (clock_nanosleep|select|pselect6)",
-    "lock": r"handler \S*hang\.py:\d+  futex",
-    "gil_wait": r"hog \S*hang\.py:\d+  GIL held by '(hog|python3)' \(\d+\)",
+    "python": r"handler \S*hang\.py:\d+( > .+)?  running Python",
+    "blocked": r"handler \S*hang\.py:\d+( > .+)?  (clock_nanosleep|select|pselect6)",
+    "lock": r"handler \S*hang\.py:\d+( > .+)?  futex",
+    "gil_wait": r"hog \S*hang\.py:\d+( > .+)?  GIL held by '(hog|python3)' \(\d+\)",
 }
 # the time of day of its begin, its length, what it was
 LINE = re.compile(
