@@ -60,7 +60,8 @@ def test_json_keeps_its_schema(found):
 def test_the_schema_knows_every_key_that_is_written():
     table = (ROOT / "user/view/json/dump.def").read_text()
     keys = set(re.findall(r"^\t(?:KEY|OPTIONAL|STREAMED)\((\w+)", table, re.M))
-    shared = {"start_ns", "end_ns", "function", "file", "line", "role"}  # keys of the report
+    # keys of the report
+    shared = {"start_ns", "end_ns", "function", "file", "line", "role", "source", "decorator"}
     schema = json.loads((ROOT / "docs/dump.schema.json").read_text())
     assert keys | shared == set(properties(schema))
 
