@@ -116,13 +116,18 @@ static int walk(struct search *search, pid_t pid, int depth)
 	return err;
 }
 
+bool target_supervises(const struct target *target)
+{
+	return any_thread(target, supervisor_runs);
+}
+
 int target_children(const struct target *target,
 		    int (*child)(void *ctx, uint32_t pid, uint8_t flags, const char *cmdline),
 		    void *ctx)
 {
 	struct search search = {.child = child, .ctx = ctx};
 
-	if (any_thread(target, supervisor_runs))
+	if (target_supervises(target))
 		search.flags = EVF_CHILD_SUPERVISED;
 	return walk(&search, (pid_t)target->info.pid, 1);
 }

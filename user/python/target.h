@@ -180,6 +180,10 @@ int target_children(const struct target *target,
 		    int (*child)(void *ctx, uint32_t pid, uint8_t flags, const char *cmdline),
 		    void *ctx);
 
+/* Whether one of its threads is in the main loop of a known supervisor (gunicorn's arbiter,
+ * uvicorn's and granian's parent), whatever event loops it runs beside. */
+bool target_supervises(const struct target *target);
+
 /* Emits EPOLL for one descriptor that was seen for the first time; nothing when it is closed. */
 int target_describe_epoll(struct target *target, uint32_t epfd, const struct stream_sink *sink);
 

@@ -4,6 +4,7 @@
 import contextlib
 import http.client
 import os
+import re
 import subprocess
 import time
 
@@ -167,6 +168,16 @@ def check_supervisor(app, serving, loop):
     assert {int(pid) for pid in named.split()} == serving, doctor
 
 
+def check_port(port, serving):
+    """A port means the processes that serve, never their supervisor."""
+    done = harness.gilscope("dump", f":{port}")
+    if len(serving) == 1:
+        assert done.status == 0 and f"':{port}' is process {min(serving)}." in done.stderr, done
+    else:
+        listed = {int(pid) for pid in re.findall(r"^ *(\d+)  3", done.stderr, re.M)}
+        assert done.status == 2 and listed == serving, done
+
+
 @pytest.mark.parametrize("name", SUPERVISORS)
 def test_a_supervisor_names_the_serving_processes(venv, tmp_path, name):
     arguments, count, loop = SUPERVISORS[name]
@@ -174,6 +185,7 @@ def test_a_supervisor_names_the_serving_processes(venv, tmp_path, name):
     with supervisor(venv, tmp_path, arguments.format(port=port)) as app:
         serving = who_serves(port, count)
         assert app.pid not in serving
+        check_port(port, serving)
         check_supervisor(app, serving, loop)
 
 

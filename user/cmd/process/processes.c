@@ -39,6 +39,7 @@ struct found_process {
 	struct diag diag; /* why it cannot be observed; status 0: it can */
 	char python[sizeof(((struct process_info *)0)->python)];
 	uint32_t loops;
+	bool supervises;
 	enum loop_kind kind;
 	const char *server; /* NULL: none that is known */
 };
@@ -146,6 +147,7 @@ static void examine(struct found_process *process)
 		return;
 	}
 	(void)target_describe_loops(target, &sink);
+	process->supervises = target_supervises(target);
 	snprintf(process->python, sizeof(process->python), "%s", target->info.python);
 }
 
@@ -187,17 +189,25 @@ static void remove_left_out(struct found_processes *found)
 	found->count = kept;
 }
 
-/* Removes those that run no event loop and have a child that does. */
+/* A supervisor may run an event loop as well, for its own purposes (gunicorn 24 and later). */
+static bool is_supervised(const struct found_process *child, const struct found_process *parent)
+{
+	if (!parent || !parent->examined || parent->diag.status)
+		return false;
+	return parent->supervises ? child->examined && !child->diag.status
+				  : child->loops && !parent->loops;
+}
+
+/* Removes those that have a child among them which does the work. */
 static void leave_out_supervisors(struct found_processes *found)
 {
 	if (found->count < 2 || found->count > LISTED_MAX)
 		return;
 	examine_all(found);
 	for (uint32_t i = 0; i < found->count; i++) {
-		struct found_process *child = &found->list[i], *parent;
+		struct found_process *parent = by_number(found, parent_of(found->list[i].pid));
 
-		parent = child->loops ? by_number(found, parent_of(child->pid)) : NULL;
-		if (parent && parent->examined && !parent->diag.status && !parent->loops)
+		if (is_supervised(&found->list[i], parent))
 			parent->left_out = true;
 	}
 	remove_left_out(found);
