@@ -18,7 +18,8 @@
 #define WORDS_MAX 32
 
 static pid_t pager;
-static int terminal = -1; /* the standard output, while the pager has it */
+static int terminal = -1;   /* the standard output, while the pager has it */
+static bool ignores_ctrl_z; /* the pager does */
 
 /* ── which pager ─────────────────────────────────────────────────────────── */
 
@@ -77,14 +78,17 @@ static bool number_of(const char *name, unsigned int *ret_number)
 	return !*end && number < UINT32_MAX;
 }
 
-/* Becomes the user who called sudo. Returns whether that is someone else than root. */
+/* The user who called sudo. False: nobody, or root. */
+static bool caller_of(unsigned int *ret_uid, unsigned int *ret_gid)
+{
+	return number_of("SUDO_UID", ret_uid) && number_of("SUDO_GID", ret_gid) && *ret_uid;
+}
+
 static bool become_caller(void)
 {
 	unsigned int uid, gid;
 
-	if (!number_of("SUDO_UID", &uid) || !number_of("SUDO_GID", &gid) || !uid)
-		return false;
-	return !setgroups(1, &(gid_t){gid}) && !setresgid(gid, gid, gid) &&
+	return caller_of(&uid, &gid) && !setgroups(1, &(gid_t){gid}) && !setresgid(gid, gid, gid) &&
 	       !setresuid(uid, uid, uid);
 }
 
@@ -152,6 +156,17 @@ static void be_pager(const char *command)
 
 /* ── the parent ──────────────────────────────────────────────────────────── */
 
+/* Is it less, which does not stop with LESSSECURE? */
+static bool is_secured_less(const char *command)
+{
+	size_t end = strcspn(command, " \t");
+	const char *slash = memrchr(command, '/', end), *name = slash ? slash + 1 : command;
+	unsigned int uid, gid;
+
+	return command + end - name == 4 && !strncmp(name, "less", 4) && !geteuid() &&
+	       !caller_of(&uid, &gid);
+}
+
 /* Called at exit: the terminal is the pager's until it ends. */
 static void finish(void)
 {
@@ -168,6 +183,7 @@ void pager_begin(void)
 
 	if (!command || pager || pipe2(ends, O_CLOEXEC))
 		return;
+	ignores_ctrl_z = is_secured_less(command);
 	terminal = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	fflush(NULL);
 	pager = terminal < 0 ? -1 : fork();
@@ -186,10 +202,13 @@ void pager_begin(void)
 
 void pager_shown_now(void)
 {
-	if (pager > 0) {
-		signal(SIGINT, SIG_IGN);
-		signal(SIGQUIT, SIG_IGN);
-	}
+	if (pager <= 0)
+		return;
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	/* if gilscope alone stopped, the shell would read the terminal beside the pager */
+	if (ignores_ctrl_z)
+		signal(SIGTSTP, SIG_IGN);
 }
 
 bool pager_gone(void)

@@ -21,7 +21,7 @@
 void pager_begin(void);
 
 /* To be called when the result is complete, and is written next: from now on Ctrl-C and Ctrl-\ are
- * the pager's. Does nothing without a pager. */
+ * the pager's; Ctrl-Z stops both, or neither. Does nothing without a pager. */
 void pager_shown_now(void);
 
 /* The reader has quit the pager, so that writing fails, which is not an error. */
