@@ -18,22 +18,28 @@ static void add_cell(struct text_buffer *text, const struct text_buffer *cell, u
 	text_add(text, "%*s%s", width < columns ? (int)(columns - width) : 0, "", cell->bytes);
 }
 
+/* How much of a place is shown, from all to the least. */
+enum detail { WITH_PATH, WITH_SOURCE, WITH_FILE };
+
 static void add_place_of(struct text_buffer *text, const struct report *report,
-			 const struct stack_frame *frame, bool with_source)
+			 const struct stack_frame *frame, enum detail detail)
 {
 	struct text_buffer source = {0};
 
 	text_add_function(text, report, frame, LINE_NAME_COLUMNS);
 	text_add(text, " ");
-	text_add_place(text, report, frame, LINE_PLACE_COLUMNS);
-	if (with_source)
+	if (detail == WITH_PATH)
+		text_add_place(text, report, frame, LINE_PLACE_COLUMNS);
+	else
+		text_add_short_place(text, report, frame, LINE_PLACE_COLUMNS);
+	if (detail <= WITH_SOURCE)
 		text_add_source(&source, report, frame, LINE_SOURCE_COLUMNS);
 	text_add(text, "%s%s", source.length ? " " : "", source.bytes);
 }
 
 /* The holder of the GIL, and what it did. */
 static void add_holder(struct text_buffer *text, const struct report *report,
-		       const struct breakdown *what, bool with_source)
+		       const struct breakdown *what, enum detail detail)
 {
 	const struct blocker *blocker = what->blocker_count ? &what->blockers[0] : NULL;
 
@@ -42,7 +48,7 @@ static void add_holder(struct text_buffer *text, const struct report *report,
 		return;
 	}
 	if (blocker->handler.role != HANDLER_NONE) {
-		add_place_of(text, report, &blocker->handler.frame, with_source);
+		add_place_of(text, report, &blocker->handler.frame, detail);
 		text_add(text, "  ");
 	}
 	text_add(text, "GIL held by ");
@@ -53,14 +59,14 @@ static void add_holder(struct text_buffer *text, const struct report *report,
 
 /* The loop's own function; without one of the application's, where in which package. */
 static void add_where(struct text_buffer *text, const struct report *report,
-		      const struct stall *stall, bool with_source)
+		      const struct stall *stall, enum detail detail)
 {
 	const struct definition *stack = stack_of(report, stall->stack);
 
 	if (stall->handler.role != HANDLER_NONE)
-		add_place_of(text, report, &stall->handler.frame, with_source);
+		add_place_of(text, report, &stall->handler.frame, detail);
 	else if (stack)
-		add_place_of(text, report, &stack->stack.frames[0], with_source);
+		add_place_of(text, report, &stack->stack.frames[0], detail);
 	else
 		text_add(text, "unknown function");
 }
@@ -95,7 +101,7 @@ static void add_bounds(struct text_buffer *text, const struct report *report,
 }
 
 static void add_line(struct text_buffer *text, const struct report *report, const struct loop *loop,
-		     const struct stall *stall, bool many_loops, bool with_source)
+		     const struct stall *stall, bool many_loops, enum detail detail)
 {
 	struct text_buffer when = {0}, length = {0};
 	enum stop_kind kind;
@@ -109,9 +115,9 @@ static void add_line(struct text_buffer *text, const struct report *report, cons
 	if (breakdown_is_stopped(&stall->what, &kind)) {
 		text_add(text, "%s", text_stop(kind));
 	} else if (stall->cause == TS_GIL_WAIT) {
-		add_holder(text, report, &stall->what, with_source);
+		add_holder(text, report, &stall->what, detail);
 	} else {
-		add_where(text, report, stall, with_source);
+		add_where(text, report, stall, detail);
 		add_causing(text, report, loop->thread->process, stall);
 	}
 	if (many_loops) {
@@ -125,13 +131,16 @@ void text_add_stall_line(struct text_buffer *text, const struct report *report,
 			 const struct loop *loop, const struct stall *stall, bool many_loops,
 			 unsigned columns)
 {
-	struct text_buffer line = {0}, shorter = {0};
+	for (enum detail detail = WITH_PATH; detail <= WITH_FILE; detail++) {
+		struct text_buffer line = {0};
 
-	add_line(&line, report, loop, stall, many_loops, true);
-	if (!columns || text_width(line.bytes) <= columns) {
-		text_add(text, "%s", line.bytes);
+		add_line(&line, report, loop, stall, many_loops, detail);
+		if (columns && detail < WITH_FILE && text_width(line.bytes) > columns)
+			continue;
+		if (columns)
+			text_add_cut(text, line.bytes, columns);
+		else
+			text_add(text, "%s", line.bytes);
 		return;
 	}
-	add_line(&shorter, report, loop, stall, many_loops, false);
-	text_add_cut(text, shorter.bytes, columns);
 }

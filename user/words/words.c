@@ -100,15 +100,15 @@ void text_add_decorator(struct text_buffer *text, const struct report *report, u
 			      columns < DECORATOR_COLUMNS ? columns : DECORATOR_COLUMNS);
 }
 
-/* "app.py:83": of a file without its folders, since the frame has been named by its path before. */
-static void add_short_place(struct text_buffer *text, const struct report *report,
-			    const struct stack_frame *frame)
+void text_add_short_place(struct text_buffer *text, const struct report *report,
+			  const struct stack_frame *frame, unsigned columns)
 {
 	struct frame_names names = frame_names(report, frame);
 	const char *slash = strrchr(names.file, '/');
 
-	text_add_name(text, slash ? slash + 1 : names.file, FILE_COLUMNS);
-	text_add(text, ":%u", names.line);
+	text_add_name(text, slash ? slash + 1 : *names.file ? names.file : "?", columns);
+	if (names.line)
+		text_add(text, ":%u", names.line);
 }
 
 void text_add_source(struct text_buffer *text, const struct report *report,
@@ -134,7 +134,7 @@ void text_add_sources(struct text_buffer *text, const struct report *report,
 	if (!frame->line || !source_of(report, frame->function, frame->line))
 		return;
 	text_add(text, "%s", text->length > before ? " · " : "");
-	add_short_place(text, report, frame);
+	text_add_short_place(text, report, frame, FILE_COLUMNS);
 	text_add(text, " ");
 	text_add_source(text, report, frame, columns);
 }

@@ -23,6 +23,9 @@ void text_add_function(struct text_buffer *text, const struct report *report,
 		       const struct stack_frame *frame, unsigned columns);
 void text_add_place(struct text_buffer *text, const struct report *report,
 		    const struct stack_frame *frame, unsigned columns);
+/* Adds "app.py:83": the file without its folders, cut to `columns`, and the line if it is known. */
+void text_add_short_place(struct text_buffer *text, const struct report *report,
+			  const struct stack_frame *frame, unsigned columns);
 /* Adds the function's decorator in at most `columns`, the route's before others:
  * `@app.get("/orders/{id}")`; nothing if none is known. */
 void text_add_decorator(struct text_buffer *text, const struct report *report, uint32_t function,
