@@ -131,7 +131,8 @@ void text_add_stall_line(struct text_buffer *text, const struct report *report,
 			 const struct loop *loop, const struct stall *stall, bool many_loops,
 			 unsigned columns)
 {
-	for (enum detail detail = WITH_PATH; detail <= WITH_FILE; detail++) {
+	/* on a terminal the file's name is enough */
+	for (enum detail detail = columns ? WITH_SOURCE : WITH_PATH;; detail++) {
 		struct text_buffer line = {0};
 
 		add_line(&line, report, loop, stall, many_loops, detail);
