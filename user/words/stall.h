@@ -45,8 +45,8 @@ void canvas_stall_stacks(const struct canvas *canvas, const struct report *repor
 void text_add_ongoing(struct text_buffer *text, const struct ongoing *ongoing);
 /* Adds a stall as one line: "09:06:03.131   438 ms  price app.py:83  clock_nanosleep": its begin,
  * its length, the function that took most of it, or held the GIL, and what that did. `many_loops`:
- * it says which loop. If it is wider than `columns` (0: no limit), it has no line of source, and is
- * cut. */
+ * it says which loop. For a terminal of `columns` (0: for none) files have no folders; if it is
+ * wider, it has no line of source, and is cut. */
 void text_add_stall_line(struct text_buffer *text, const struct report *report,
 			 const struct loop *loop, const struct stall *stall, bool many_loops,
 			 unsigned columns);
