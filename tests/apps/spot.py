@@ -101,6 +101,7 @@ class Spot:
     def note(self, below=0):
         """`below`: the call follows so many lines further down."""
         stack = stack_of(sys._getframe(1))
+        noted = stack[0][2]
         stack[0][2] += below
         self.act = self._acts[self.kind]
         self._open = True
@@ -114,6 +115,7 @@ class Spot:
             "fleeting": self.shape in FLEETING,
             "tid": threading.get_native_id(),
             "stack": stack,
+            "noted": noted,
         }
         self.rows.append(row)
         row["t0_ns"] = time.monotonic_ns()

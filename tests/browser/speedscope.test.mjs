@@ -74,6 +74,8 @@ for (const name of ["blame", "hostile_stacks"])
 			assert.ok((await colours(page)).count > 50, "the flame graph is not drawn");
 			await page.keyboard.press("3");
 			await page.getByText("Symbol Name").waitFor();
+			/* the rows come after the heading */
+			await page.locator("table").last().locator("tr").nth(1).waitFor();
 			const shown = (await cells(page.locator("table").last())).map((row) => row.at(-1));
 			assert.deepEqual(
 				new Set(shown),

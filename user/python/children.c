@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/diag.h"
+#include "base/duration.h"
 #include "python/process/epoll.h"
 #include "python/process/pages.h"
 #include "python/process/proc.h"
@@ -45,19 +47,37 @@ static int note_loop(void *ctx, const union event *event)
 }
 
 /* Whether that can be said of one of its Python threads. */
-static bool any_thread(const struct target *target,
-		       int (*runs)(const struct target *target, uint64_t state, bool *ret_runs))
+typedef int thread_question(const struct target *target, uint64_t state, bool *ret_runs);
+
+/* 1, 0, or -EAGAIN: a thread's frames changed while they were read. */
+static int ask_threads(const struct target *target, thread_question *runs)
 {
 	_cleanup_(threads_done) struct threads threads = {0};
-	bool any = false;
+	bool any = false, again = false;
 
 	pages_allow(PAGES_ALLOW_NS);
 	if (threads_read(target, &threads))
-		return false;
-	for (uint32_t i = 0; i < threads.python_count && !any && !pages_over(); i++)
-		if (runs(target, threads.python[i].state, &any))
-			any = false;
-	return any;
+		return 0;
+	for (uint32_t i = 0; i < threads.python_count && !any && !pages_over(); i++) {
+		int err = runs(target, threads.python[i].state, &any);
+
+		any &= !err;
+		again |= err == -EAGAIN;
+	}
+	return any ? 1 : again ? -EAGAIN : 0;
+}
+
+static bool any_thread(const struct target *target, thread_question *runs)
+{
+	enum { ASKED_MAX = 5 };
+	int answer = -EAGAIN;
+
+	for (int i = 0; i < ASKED_MAX && answer == -EAGAIN; i++) {
+		if (i)
+			nanosleep(&(struct timespec){.tv_nsec = 2 * NS_PER_MS}, NULL);
+		answer = ask_threads(target, runs);
+	}
+	return answer == 1;
 }
 
 /* That it has a listening socket proves nothing: children inherit that. */

@@ -2,10 +2,12 @@
 """Long results on a terminal go through a pager, and nothing else changes by that."""
 
 import os
+import pathlib
 import re
 import shutil
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
@@ -107,17 +109,17 @@ def test_keys_that_end_programs_are_the_pagers(key):
 
 
 @pytest.mark.parametrize("name, uid", [("less", None), ("less", "65534"), ("more", None)])
-def test_ctrl_z_stops_both_or_neither(tmp_path, name, uid):
+def test_ctrl_z_stops_both_or_neither(name, uid):
     """less does not stop if LESSSECURE is set, as it is for root."""
-    pager = tmp_path / name
-    pager.write_text("#!/bin/sh\necho ${LESSSECURE:-0}; exec grep SigIgn /proc/$PPID/status")
-    pager.chmod(0o755)
-    env = {**MARKS, "PAGER": f"{pager} -X"}
-    if uid:
-        for folder in (tmp_path, *tmp_path.parents[:2]):
-            folder.chmod(0o755)
-        env |= {"SUDO_UID": uid, "SUDO_GID": uid}
-    secure, ignored = on_terminal(80, *WHOLE, env=env)
+    with tempfile.TemporaryDirectory() as folder:  # pytest's folders are root's alone
+        pager = pathlib.Path(folder) / name
+        pager.write_text("#!/bin/sh\necho ${LESSSECURE:-0}; exec grep SigIgn /proc/$PPID/status")
+        pager.chmod(0o755)
+        pager.parent.chmod(0o755)
+        env = {**MARKS, "PAGER": f"{pager} -X"}
+        if uid:
+            env |= {"SUDO_UID": uid, "SUDO_GID": uid}
+        secure, ignored = on_terminal(80, *WHOLE, env=env)
     stays = int(ignored.split()[1], 16) >> (signal.SIGTSTP - 1) & 1
     assert stays == (name == "less" and secure == "1")
     assert secure == "1" or uid or os.geteuid()

@@ -114,15 +114,23 @@ class Comparison:
             seen += [(stack, row["stack"]) for stack in self._of_holder(waiters, row["tid"])]
         right = 0
         for stack, truth in seen:
-            if row["t0_ns"] <= stack.ts <= row["t1_ns"] and not (
-                stack.frames and (stack.frames[0].function or "").split(".")[-1] in OWN
-            ):
+            if row["t0_ns"] <= stack.ts <= row["t1_ns"] and not self._notes(stack, row):
                 right += self._stack(row, stack, truth) and KINDS[row["kind"]] in stack.flags
         if row["fleeting"] or not self._due(row, answer["waiter"]):
             return
         self.due += 1
         if not right:
             self.without.append(f"{row['shape']}, {row['kind']}")
+
+    @staticmethod
+    def _notes(stack, row):
+        """Whether it still was in note(), or, as far as a torn stack shows, at the call of it."""
+        if not stack.frames:
+            return False
+        inner = stack.frames[0]
+        return (inner.function or "").split(".")[-1] in OWN or (
+            "torn" in stack.flags and inner.line == row["noted"] != row["stack"][0][2]
+        )
 
     def _due(self, row, waiter):
         """Whether the row had the event for which a stack of this kind is taken. On a busy machine

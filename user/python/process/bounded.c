@@ -246,15 +246,21 @@ static int collect(int line, pid_t child, struct bounded_answer *answer)
 }
 
 /* One that sleeps in the kernel may be there for long; it is not waited for. */
-void bounded_end(pid_t child)
+static void end(pid_t child, bool kills)
 {
 	enum { TRIES = 100 };
 
 	for (int i = 0; i < TRIES && !waitpid(child, NULL, WNOHANG); i++) {
-		if (i == TRIES / 2)
+		if (kills && i == TRIES / 2)
 			kill(child, SIGKILL);
 		nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
 	}
+}
+
+/* A confined process cannot kill it, and need not: its line is closed. */
+void bounded_end(pid_t child)
+{
+	end(child, false);
 }
 
 int bounded_run(bounded_work *work, void *ctx, const int *keep, uint32_t keep_count,
@@ -285,7 +291,7 @@ int bounded_run(bounded_work *work, void *ctx, const int *keep, uint32_t keep_co
 		err = collect(ours, child, ret_answer);
 		if (err)
 			kill(child, SIGKILL);
-		bounded_end(child);
+		end(child, true);
 		if (!err && !shared->returned)
 			err = -ECHILD;
 		ret_answer->err = shared->err;
