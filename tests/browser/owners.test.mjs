@@ -118,7 +118,7 @@ for (const [at, theme] of ["light", "dark"].entries())
 test("long texts lose their middle, short ones their end", () => {
 	assert.equal(middleCut("handle_request_of_tenant", 12), "handle…tenant");
 	assert.equal(middleCut("handle_request", 4), "hand…");
-	assert.equal(middleCut("👩‍💻".repeat(9), 10).isWellFormed(), true);
+	assert.doesNotThrow(() => encodeURIComponent(middleCut("👩‍💻".repeat(9), 10)));
 });
 
 for (const colorScheme of ["light", "dark"])
