@@ -35,7 +35,7 @@ struct symbols *symbols_new(struct stream_sink sink)
 	if (!symbols)
 		return NULL;
 	symbols->definitions.sink = sink;
-	symbols->definitions.sources = TABLE(struct told, DEFINE_SOURCES_MAX);
+	symbols->definitions.sources = TABLE(struct told, TOLD_MAX);
 	symbols->stacks = calloc(1, sizeof(*symbols->stacks));
 	symbols->texts = calloc(1, sizeof(*symbols->texts));
 	if (symbols->stacks && symbols->texts)

@@ -15,6 +15,9 @@
 
 /* ── definitions: never evicted ──────────────────────────────────────────── */
 
+/* So many places that there is room to take each back. */
+#define TOLD_MAX (DEFINE_SOURCES_MAX / 2)
+
 /* The first answer for a line of source. */
 struct told {
 	struct told_place {

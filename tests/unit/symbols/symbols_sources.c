@@ -24,7 +24,7 @@ static int make(void **state)
 	*state = made;
 	made->dictionary = dictionary_new();
 	made->definitions.sink = dictionary_sink(made->dictionary);
-	made->definitions.sources = TABLE(struct told, DEFINE_SOURCES_MAX);
+	made->definitions.sources = TABLE(struct told, TOLD_MAX);
 	return definitions_function(&made->definitions, "f", "app.py", 1, &made->function);
 }
 
@@ -73,19 +73,23 @@ static void what_one_does_not_say_is_not_known(void **state)
 	}
 }
 
+/* … and what was told can be taken back even then. */
 static void there_is_an_end(void **state)
 {
 	struct made *made = *state;
 	char text[16];
 
-	for (uint32_t line = 1; line <= DEFINE_SOURCES_MAX + 2; line++) {
+	for (uint32_t line = 1; line <= TOLD_MAX + 2; line++) {
 		snprintf(text, sizeof(text), "%u", line);
 		tell(made, line, text);
 	}
-	/* there is no room for what takes it back */
-	tell(made, 1, "another");
-	assert_int_equal(dictionary_count(made->dictionary, DEFINE_SOURCE), DEFINE_SOURCES_MAX);
-	assert_null(dictionary_source(made->dictionary, made->function, DEFINE_SOURCES_MAX + 1));
+	assert_int_equal(dictionary_count(made->dictionary, DEFINE_SOURCE), TOLD_MAX);
+	assert_null(dictionary_source(made->dictionary, made->function, TOLD_MAX + 1));
+	for (uint32_t line = 1; line <= TOLD_MAX; line++) {
+		assert_non_null(dictionary_source(made->dictionary, made->function, line));
+		tell(made, line, "another");
+		assert_null(dictionary_source(made->dictionary, made->function, line));
+	}
 }
 
 int main(void)

@@ -100,7 +100,7 @@ void sources_want(struct sources *sources, uint32_t function, uint32_t line)
 		want(sources, function, line);
 }
 
-/* False: it is not for this call to go on. */
+/* False: no more questions fit for now, or there will be no more answers. */
 static bool ask(struct sources *sources, const struct wanted *wanted)
 {
 	const struct known_function *known = find_function(sources, wanted->place.function);
