@@ -50,10 +50,12 @@ def test_lines_are_those_of_the_files():
     with harness.WebApp(
         "asyncio", module="handlers_truth:app", prefix=harness.undisturbed()
     ) as app:
+        app.call("sync_route")  # the first request imports much
+        known = len(app.marks())
         with harness.attach(app) as running:
             for name in ("async_route", "deep_route", "method_route", "sync_route"):
                 app.call(name)
-            marks, report = app.marks(), running.finish().report
+            marks, report = app.marks()[known:], running.finish().report
     told = {}
     for frame in frames_in(report):
         line = linecache.getline(frame["file"], frame["line"]).strip()
