@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Some of the live tests, with an interpreter or on a kernel of the matrix: a loop that hangs
-already, who had a lock, thread pools, names of threads and tasks, and gilscope dump."""
+already, who had a lock, thread pools, names of threads and tasks, gilscope dump, and whether two
+observers agree."""
 
 import os
 import re
@@ -17,6 +18,7 @@ FILES = (
     "pools/test_pools.py",
     "pythons/test_roles.py",
     "commands/test_dump.py",
+    "agreement/test_agreement.py",
 )
 LOOP = "tests"  # what their row has in the column "loop": they run with both
 VERSION = "import platform; print(platform.python_version())"

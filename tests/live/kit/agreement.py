@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: MIT
+"""Compares what two observers report of the same time of the same processes (pair.py): which
+figures agree, and by how much the others differ.
+
+A pure function of two JSON reports. The limits are the promise of docs/evidence/accuracy.md. Beyond
+them a figure may differ only by time that the reports themselves call unknown or, of `python` and
+`native`, sampled.
+"""
+
+EXACT = 0.01  # of times whose begin and end are traced
+SPLIT = 0.03  # of python against native
+EDGE_NS = 10_000  # of a stall's start and end
+# The kernel runs the probes of two observers one after the other, so their stamps of one event
+# differ by half a microsecond, and by some more where the first one reads a stack. Two observers in
+# mode exact differ by as much.
+STAMP_NS = 3_000
+SWITCHES = 0.002  # of the window: what the stamps of a thread's switches add up to
+FLOOR_NS = 200_000  # as in laws.py: what those of the parts of one stall add up to
+MOST_UNKNOWN = 0.02
+
+ON_CPU = ("python", "native")
+FACTS = ("blocked", "idle", "held_blocked", "held_runnable", "runnable")
+
+
+class Figure:
+    """One thing that both report. `one`, `other`: nanoseconds, counts, or words."""
+
+    def __init__(self, group, what, one, other, allowed=0):
+        self.group, self.what, self.one, self.other = group, what, one, other
+        self.allowed = allowed
+        numbers = isinstance(one, (int, float)) and isinstance(other, (int, float))
+        self.off = abs(one - other) if numbers else None
+        self.agrees = self.off <= allowed if numbers else one == other
+
+    @property
+    def relative(self):
+        """The difference as a share of the larger one; None of words."""
+        if self.off is None:
+            return None
+        return self.off / max(abs(self.one), abs(self.other), 1)
+
+    def __repr__(self):
+        allowed = f", allowed {self.allowed:.0f}" if self.off is not None else ""
+        return f"{self.group}: {self.what}: {self.one} and {self.other}{allowed}"
+
+
+def compare(one, other):
+    """All figures of two reports over the same window."""
+    assert one["window"] == other["window"], "the reports are of different times"
+    return [*of_evidence(one, other), *of_processes(one, other), *of_findings(one, other)]
+
+
+def of_evidence(one, other):
+    """What is unknown excuses what differs, so it must be little."""
+    unknown, everything = (
+        [report["evidence"][key] for report in (one, other)] for key in ("unknown_ns", "thread_ns")
+    )
+    yield Figure("unknown time", "of all threads", *unknown, MOST_UNKNOWN * max(everything))
+    for name in ("lost", "late", "missed"):
+        yield Figure("lost events", name, *(report["evidence"][name] for report in (one, other)))
+
+
+def disagreements(figures):
+    return [figure for figure in figures if not figure.agrees]
+
+
+def by(key, ones, others):
+    """(key, one or None, other or None) of two lists whose elements have that key."""
+    left, right = ({key(each): each for each in each_list} for each_list in (ones, others))
+    for name in sorted(left.keys() | right.keys(), key=repr):
+        yield name, left.get(name), right.get(name)
+
+
+def near(one, other, share=EXACT, floor=0):
+    return max(share * max(one, other), floor)
+
+
+# ── threads and GILs ──────────────────────────────────────────────────────────────────────────────
+
+
+def of_processes(one, other):
+    for pid, left, right in by(lambda each: each["pid"], one["processes"], other["processes"]):
+        if not (left and right):
+            yield Figure("processes", f"process {pid}", bool(left), bool(right))
+            continue
+        yield from of_threads(left, right, one["window"])
+        yield from of_loops(left, right, one["stall_ns"])
+
+
+def in_states(thread, *states):
+    return sum(thread["states"].get(state, 0) for state in states)
+
+
+def of_threads(one, other, window):
+    """A thread that only one of them has counts as one of which nothing is known."""
+    nothing = {"states": {}, "waits": 0}
+    switches = SWITCHES * (window["end_ns"] - window["start_ns"])
+    for tid, left, right in by(lambda each: each["tid"], one["threads"], other["threads"]):
+        name = f"thread {tid}"
+        yield Figure("threads", name, bool(left), bool(right))
+        yield from of_thread(name, left or nothing, right or nothing, switches)
+
+
+def of_thread(name, one, other, switches):
+    unknown = in_states(one, "unknown") + in_states(other, "unknown")
+    sampled = max(one.get("sampled_ns", 0), other.get("sampled_ns", 0))
+    waits = max(one["waits"], other["waits"])
+    stamps = STAMP_NS * (waits + 10)
+
+    def figure(group, states, more=0):
+        left, right = in_states(one, *states), in_states(other, *states)
+        allowed = near(left, right) + unknown + stamps + more
+        return Figure(group, f"{name}: {' and '.join(states)}", left, right, allowed)
+
+    yield figure("waits for the GIL", ["gil_wait"])
+    if not unknown:
+        yield Figure("waits for the GIL", f"{name}: waits", one["waits"], other["waits"], 1)
+    for state in FACTS:
+        yield figure("other states", [state], switches)
+    yield figure("on a CPU", ON_CPU, switches)
+    split = SPLIT * max(in_states(one, *ON_CPU), in_states(other, *ON_CPU))
+    for state in ON_CPU:
+        yield figure("python, native", [state], switches + max(split, sampled))
+
+
+# ── loops and stalls ──────────────────────────────────────────────────────────────────────────────
+
+
+def of_loops(one, other, threshold_ns):
+    sampled = {
+        thread["tid"]: thread.get("sampled_ns", 0)
+        for process in (one, other)
+        for thread in process["threads"]
+    }
+    for tid, left, right in by(lambda each: each["tid"], one["loops"], other["loops"]):
+        yield Figure("loops", f"loop {tid}", bool(left), bool(right))
+        if left and right:
+            yield Figure("loops", f"loop {tid}: turns", left["turns"], right["turns"], 1)
+            yield from of_stalls(left["stalls"], right["stalls"], threshold_ns, sampled[tid])
+
+
+def pairs_of(ones, others):
+    """Those that overlap belong together; None stands for one that the other has not."""
+    left, right = list(ones), list(others)
+    while left or right:
+        if not right or (left and left[0]["end_ns"] <= right[0]["start_ns"]):
+            yield left.pop(0), None
+        elif not left or right[0]["end_ns"] <= left[0]["start_ns"]:
+            yield None, right.pop(0)
+        else:
+            yield left.pop(0), right.pop(0)
+
+
+def length(stall):
+    return stall["end_ns"] - stall["start_ns"] if stall else 0
+
+
+def of_stalls(ones, others, threshold_ns, sampled):
+    for one, other in pairs_of(ones, others):
+        there = one or other
+        name = f"stall at {there['start_ns']} of {length(there) / 1e6:.1f} ms"
+        if one and other:
+            yield Figure("stalls", name, True, True)
+            yield from of_stall(name, one, other, sampled)
+        elif length(there) > threshold_ns + 2 * EDGE_NS:
+            yield Figure("stalls", name, bool(one), bool(other))
+
+
+def of_stall(name, one, other, sampled):
+    for edge in ("start_ns", "end_ns"):
+        yield Figure("edges of stalls", f"{name}: {edge}", one[edge], other[edge], EDGE_NS)
+    yield Figure("causes", name, *causes(one, other))
+    unknown = in_states(one, "unknown") + in_states(other, "unknown")
+    for state in ("gil_wait", *FACTS):
+        yield of_state(name, state, one, other, unknown)
+    for state in ON_CPU:
+        split = max(SPLIT * max(in_states(one, *ON_CPU), in_states(other, *ON_CPU)), sampled)
+        yield of_state(name, state, one, other, unknown + split)
+    yield from of_blockers(name, one, other, unknown)
+    yield from of_list("system calls", name, "syscalls", lambda call: call["name"], one, other)
+    yield from of_list("who had the CPU", name, "preempted_by", lambda run: run["pid"], one, other)
+    if one["handler"] and other["handler"] and one["cause"] not in ON_CPU:
+        words = [stall["handler"]["function"] for stall in (one, other)]
+        yield Figure("handlers", f"{name}: handler", *words)
+
+
+def of_state(name, state, one, other, more):
+    left, right = in_states(one, state), in_states(other, state)
+    allowed = near(left, right, floor=FLOOR_NS) + more
+    return Figure("states of stalls", f"{name}: {state}", left, right, allowed)
+
+
+def causes(one, other):
+    """What each calls the cause. A cause that is only ahead by what the limits allow, or by what is
+    unknown, might as well be the other one's."""
+    causes = [one["cause"], other["cause"]]
+    lead = [
+        in_states(stall, stall["cause"]) - in_states(stall, cause)
+        for stall, cause in zip((one, other), reversed(causes))
+    ]
+    unknown = in_states(one, "unknown") + in_states(other, "unknown")
+    if max(map(abs, lead)) <= near(length(one), length(other), floor=FLOOR_NS) + unknown:
+        return causes[0], causes[0]
+    return causes
+
+
+def of_blockers(name, one, other, unknown):
+    for tid, left, right in by(lambda each: each["tid"], one["blockers"], other["blockers"]):
+        ns = [each["ns"] if each else 0 for each in (left, right)]
+        not_known = sum(in_states(each, "unknown") for each in (left, right) if each)
+        allowed = near(*ns, floor=FLOOR_NS) + unknown + not_known
+        yield Figure("blockers", f"{name}: blocker {tid}", *ns, allowed)
+        for state in ("held_blocked", "held_runnable", "python"):
+            parts = [in_states(each, state) if each else 0 for each in (left, right)]
+            allowed = near(*parts, floor=FLOOR_NS) + unknown + not_known
+            what = f"{name}: blocker {tid}: {state}"
+            yield Figure("states of blockers", what, *parts, allowed)
+
+
+def of_list(group, name, key, identity, one, other):
+    unknown = in_states(one, "unknown") + in_states(other, "unknown")
+    floor = max(FLOOR_NS, SWITCHES * length(one))
+    for who, left, right in by(identity, one[key], other[key]):
+        ns = [each["ns"] if each else 0 for each in (left, right)]
+        yield Figure(group, f"{name}: {who}", *ns, near(*ns, floor=floor) + unknown)
+
+
+# ── findings ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def kinds(findings):
+    """{(id, process): (ns, count, sampled)}. Of one kind all together: which function of a thread
+    had its time is a sample, and two observers take theirs at different instants."""
+    found = {}
+    for each in findings:
+        ns, count, sampled = found.get((each["id"], each["process"]), (0, 0, False))
+        found[each["id"], each["process"]] = (
+            ns + each["ns"],
+            count + each["count"],
+            sampled or each["evidence"] == "sampled",
+        )
+    return found
+
+
+def of_findings(one, other):
+    unknown = one["evidence"]["unknown_ns"] + other["evidence"]["unknown_ns"]
+    left, right = kinds(one["findings"]), kinds(other["findings"])
+    for kind in sorted(left.keys() | right.keys(), key=repr):
+        both = [found.get(kind, (0, 0, False)) for found in (left, right)]
+        ns = [each[0] for each in both]
+        share = SPLIT if any(each[2] for each in both) else EXACT
+        floor = FLOOR_NS * max(each[1] for each in both)
+        yield Figure("findings", kind[0], *ns, near(*ns, share, floor) + unknown)
+
+
+# ── in words ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def groups(figures):
+    """{group: its figures}, in the order in which they first came."""
+    found = {}
+    for figure in figures:
+        found.setdefault(figure.group, []).append(figure)
+    return found
+
+
+def describe(figures):
+    """One line for each group, and one for each figure that disagrees."""
+    lines = []
+    for group, members in groups(figures).items():
+        offs = [figure.off for figure in members if figure.off is not None]
+        worst = f", differ by up to {max(offs)}" if offs else ""
+        agree = len(members) - len(disagreements(members))
+        lines.append(f"{group}: {agree} of {len(members)} agree{worst}")
+    return "\n".join([*lines, *map(repr, disagreements(figures))])
