@@ -3,6 +3,7 @@
 table."""
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -122,6 +123,8 @@ class Observer:
     """gilscope observing a process, from the moment (`since`) it reports that it is ready; finish()
     is Ctrl-C."""
 
+    file = None  # the recording
+
     def __init__(self, command, *arguments):
         reader, writer = os.pipe()
         self.process = subprocess.Popen(
@@ -157,15 +160,19 @@ class Observer:
             raise Trouble(f"gilscope: exit status {self.process.returncode}: {self.stderr.strip()}")
 
     @property
-    def events(self):
-        """(seen, lost)"""
-        if self.stdout:
-            evidence = json.loads(self.stdout)["evidence"]
-            return evidence["events"], evidence["lost"]
+    def report(self):
+        """What attach printed, or what is in the recording; None when there is none of both."""
+        if not self.stdout and self.file:
+            self.stdout = output(
+                GILSCOPE, "report", "--json", self.file, accept=(0, STATUS_PARTIAL)
+            )
+        return json.loads(self.stdout) if self.stdout else None
+
+    @property
+    def lost(self):
+        """How many events were lost."""
         lost = re.search(r"(\d+) events were lost", self.stderr)
-        return int(
-            re.search(r"(\d+) events", self.stderr.replace(lost[0], "") if lost else self.stderr)[1]
-        ), int(lost[1]) if lost else 0
+        return int(lost[1]) if lost else 0
 
     def __enter__(self):
         return self
@@ -178,10 +185,24 @@ class Observer:
         self.process.stderr.close()
 
 
-def record(pids, *arguments, file="/dev/null"):
-    return Observer(
-        "record", *(word for pid in pids for word in ("-p", pid)), "-o", file, *arguments
+@functools.lru_cache(maxsize=None)
+def modes_there(program):
+    """The modes that this gilscope can be asked for."""
+    return ("exact", "edges") if "--mode" in output(program, "record", "--help") else ("exact",)
+
+
+def modes(options):
+    """Those to measure."""
+    return [mode for mode in modes_there(GILSCOPE) if not options.mode or mode in options.mode]
+
+
+def record(pids, *arguments, file="/dev/null", mode=None):
+    asked = ("--mode", mode) if mode and len(modes_there(GILSCOPE)) > 1 else ()
+    observer = Observer(
+        "record", *(word for pid in pids for word in ("-p", pid)), "-o", file, *asked, *arguments
     )
+    observer.file = None if file == "/dev/null" else file
+    return observer
 
 
 def attach(pids, *arguments):

@@ -2,6 +2,7 @@
 """What observing costs: the observed application, and gilscope's own process."""
 
 import contextlib
+import functools
 import json
 import statistics
 import subprocess
@@ -9,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import turns
 from common import (
     BUILD,
     GILSCOPE,
@@ -20,6 +22,7 @@ from common import (
     attach,
     child,
     cpu_ns,
+    modes,
     output,
     record,
     run,
@@ -35,75 +38,58 @@ def between(before, after):
 # ── request ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def observed_window(server, observe, seconds, path):
-    """(ns per request, gilscope's CPU as a share of one CPU, and of the server's CPU time)"""
-    with observe([server.pid], *LONG) as observer:
-        own, served, begin = cpu_ns(observer.pid), cpu_ns(server.pid), time.monotonic()
-        cost = server.cost(seconds, path)
+class Requests:
+    """Measures a path of a server. `shares`: {command line: [(gilscope's CPU as a share of one CPU,
+    and of the server's CPU time)]}"""
+
+    def __init__(self, server, seconds, path):
+        self._server, self._seconds, self._path = server, seconds, path
+        self.shares = {}
+
+    def __call__(self, observer):
+        if not observer:
+            return self._server.cost(self._seconds, self._path)
+        own, served = cpu_ns(observer.pid), cpu_ns(self._server.pid)
+        begin = time.monotonic()
+        cost = self._server.cost(self._seconds, self._path)
         own = cpu_ns(observer.pid) - own
-        share, relative = (
-            own / 1e9 / (time.monotonic() - begin),
-            own / (cpu_ns(server.pid) - served),
-        )
-        observer.finish()
-        if observer.events[1]:
-            print(f"  {observer.events[1]} events were lost")
-    return cost, share, relative
-
-
-def route(server, options, path, goal):
-    """Windows on one server, alternately without and with gilscope; each window with it is compared
-    with its two neighbours."""
-    rows, bare = [], []
-    found = {"record": ([], [], []), "attach": ([], [], [])}
-    server.load(1, path)
-    bare.append(server.cost(options.seconds, path))
-    for number in range(2 * options.rounds):
-        name = ("record", "attach")[number % 2]
-        cost, share, relative = observed_window(
-            server, {"record": record, "attach": attach}[name], options.seconds, path
-        )
-        bare.append(server.cost(options.seconds, path))
-        ratio = cost / between(*bare[-2:])
-        print(
-            f"  {name} {cost / 1e3:.2f} µs, without {bare[-2] / 1e3:.2f} and "
-            f"{bare[-1] / 1e3:.2f} µs a request: {ratio:.3f}",
-            flush=True,
-        )
-        for values, value in zip(found[name], (ratio, share * 100, relative * 100)):
-            values.append(value)
-    rows.append(
-        Row(
-            "CPU of the server for a request, unobserved",
-            [ns / 1e3 for ns in bare],
-            "{:.1f} µs",
-        )
-    )
-    for name, (ratios, shares, relatives) in found.items():
-        rows.append(
-            Row(
-                f"… under `gilscope {name}`, as a multiple",
-                ratios,
-                "{:.3f}",
-                f"≤ {goal:.2f}",
-                lambda ratio: ratio <= goal,
+        self.shares.setdefault(observer.name, []).append(
+            (
+                own / 1e7 / (time.monotonic() - begin),
+                100 * own / (cpu_ns(self._server.pid) - served),
             )
         )
-        rows.append(Row(f"`gilscope {name}` itself, of one CPU", shares, "{:.1f} %"))
-        rows.append(Row("… of the server's CPU time", relatives, "{:.1f} %"))
-    return rows
+        return cost
+
+
+def route(server, options, path, goals):
+    """The cost of a request without gilscope, with it, and of a second window without."""
+    ways = {**turns.observers(server.pid, options), "attach": turns.attaching(server.pid)}
+    measure = Requests(server, options.seconds, path)
+    found = turns.Turns(options.rounds, ways, measure)
+    unobserved = [ns / 1e3 for ns in found.bare]
+    yield Row("CPU of the server for a request, unobserved", unobserved, "{:.1f} µs")
+    ratios = found.ratios(turns.CONTROL)
+    yield turns.row_of_ratio("… unobserved once more, as a multiple", ratios)
+    for name in list(ways)[1:]:
+        goal = goals.get(name.rpartition(" ")[2])
+        what = f"… under `gilscope {name}`, as a multiple"
+        yield turns.row_of_ratio(what, found.ratios(name), goal)
+        of_cpu, of_served = zip(*measure.shares[name])
+        yield Row("… itself, of one CPU", list(of_cpu), "{:.1f} %")
+        yield Row("… of the server's CPU time", list(of_served), "{:.1f} %")
 
 
 def request(options):
-    """The trivial route: exact mode with stacks and sampling."""
+    """The trivial route, with stacks and sampling."""
     with Server() as server:
-        return route(server, options, "/", 1.12)
+        return list(route(server, options, "/", {"exact": 1.12, "edges": 1.02}))
 
 
 def work(options):
     """The same server's route that computes for two milliseconds."""
     with Server() as server:
-        return route(server, options, "/work", 1.03)
+        return list(route(server, options, "/work", {"exact": 1.03, "edges": 1.02}))
 
 
 # ── cycle ─────────────────────────────────────────────────────────────────────────────────────────
@@ -126,38 +112,30 @@ def gilscope(pid):
         observer.finish()
 
 
+TRAPS = "two traps"
+
+
 def cycle(options):
     """A GIL cycle (one drop and one take) in a call that does little else: without probes, with
     empty probes, without, with gilscope, …"""
-    bare, added = [], {traps: [], gilscope: []}
     with Spin() as spin:
-        spin.ns_per_call(options.calls)
-        bare.append(spin.ns_per_call(options.calls))
-        for number in range(2 * options.rounds):
-            with_what = (traps, gilscope)[number % 2]
-            with with_what(spin.pid):
-                cost = spin.ns_per_call(options.calls)
-            bare.append(spin.ns_per_call(options.calls))
-            added[with_what].append(cost - between(*bare[-2:]))
-            print(
-                f"  {with_what.__name__}: {cost:.0f} ns, without {bare[-1]:.0f} ns a call",
-                flush=True,
-            )
-    ratios = [
-        gilscope_ns / traps_ns for gilscope_ns, traps_ns in zip(added[gilscope], added[traps])
-    ]
-    return [
-        Row("a call of C code that releases the GIL, bare", bare, "{:.0f} ns"),
-        Row("two traps that do nothing add", added[traps], "{:.0f} ns"),
-        Row("gilscope adds", added[gilscope], "{:.0f} ns"),
-        Row(
-            "gilscope as a multiple of two traps",
-            ratios,
-            "{:.2f}",
-            "≤ 1.50",
-            lambda ratio: ratio <= 1.5,
-        ),
-    ]
+        ways = {TRAPS: lambda: traps(spin.pid), **turns.observers(spin.pid, options)}
+        found = turns.Turns(options.rounds, ways, lambda _: spin.ns_per_call(options.calls))
+    return list(cycle_rows(found, list(ways)[2:]))
+
+
+def cycle_rows(found, recordings):
+    yield turns.row_of_ns("a call of C code that releases the GIL, bare", found.bare)
+    yield turns.row_of_ns("the same once more adds", found.added(turns.CONTROL))
+    yield turns.row_of_ns("two traps that do nothing add", found.added(TRAPS))
+    for name in recordings:
+        goal = 50 if name.endswith("edges") else None
+        yield turns.row_of_ns(f"`gilscope {name}` adds", found.added(name), goal)
+        if goal is None:
+            pairs = zip(found.added(name), found.added(TRAPS))
+            ratios = [gilscope_ns / traps_ns for gilscope_ns, traps_ns in pairs]
+            what = "… as a multiple of two traps"
+            yield Row(what, ratios, "{:.2f}", "≤ 1.50", lambda ratio: ratio <= 1.5)
 
 
 # ── bystander ─────────────────────────────────────────────────────────────────────────────────────
@@ -202,12 +180,14 @@ class Fastest:
 
 
 def collect(pids, observe, seconds, setup_ns):
-    """(events a second, lost, gilscope's CPU in ns per event)"""
+    """(events a second, lost, gilscope's CPU: ns per event, and as a share of one CPU)"""
     with observe(*pids) as observer:
         time.sleep(seconds)
         observer.finish()
-    seen, lost = observer.events
-    return (seen + lost) / observer.observed_s, lost, (observer.cpu_ns - setup_ns) / max(seen, 1)
+    seen, lost = observer.report["evidence"]["events"], observer.lost
+    own = observer.cpu_ns - setup_ns
+    share = 100 * own / 1e9 / observer.observed_s
+    return (seen + lost) / observer.observed_s, lost, own / max(seen, 1), share
 
 
 def rate_rows(processes, threads, ways, seconds):
@@ -227,10 +207,12 @@ def rate_rows(processes, threads, ways, seconds):
                 f"thread{'s' * (threads > 1)}: `{name}`, {events / 1e3:.0f} k/s"
             )
             print(f"  {what}, {lost} lost", flush=True)
+            # without events there is nothing to divide by
+            values, form = (2, "{:.0f} ns") if events > 1000 else (3, "{:.2f} % of a CPU")
             yield Row(
                 what,
-                [result[2] for result in results],
-                "{:.0f} ns",
+                [result[values] for result in results],
+                form,
                 "none lost",
                 lambda _: lost == 0,
             )
@@ -240,16 +222,19 @@ def rate(options):
     """How many events a second are collected without loss when the GIL changes hands as fast as
     possible, and what each costs gilscope's process."""
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
-        ways = {
-            "record -o /dev/null": lambda *pids: record(pids, *LONG),
-            "record": lambda *pids: record(pids, *LONG, file=Path(folder) / "rate.gsc"),
-            "attach": lambda *pids: attach(pids, *LONG),
-        }
+        ways = {}
+        for mode in modes(options):
+            ways[f"record --mode {mode}"] = functools.partial(keep, mode, f"{folder}/rate.gsc")
+        ways["attach"] = lambda *pids: attach(pids, *LONG)
         return [
             row
             for processes, threads in ((1, 1), (1, 2), (2, 1))
             for row in rate_rows(processes, threads, ways, options.seconds)
         ]
+
+
+def keep(mode, file, *pids):
+    return record(pids, *LONG, file=file, mode=mode)
 
 
 # ── start ─────────────────────────────────────────────────────────────────────────────────────────

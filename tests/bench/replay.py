@@ -91,12 +91,8 @@ def recorded(what, folder, pid, act):
         act()
         took = time.monotonic() - begin
         observer.finish()
-    return size_row(
-        f"{what}, {observer.events[0] / took / 1e3:.1f} k/s: an event",
-        trace,
-        observer.events[0],
-        took,
-    )
+    events = observer.report["evidence"]["events"]
+    return size_row(f"{what}, {events / took / 1e3:.1f} k/s: an event", trace, events, took)
 
 
 def size(options):

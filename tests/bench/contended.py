@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""As many contended waits for the GIL as can be had: what gilscope takes for each, and whether it
+keeps up."""
+
+import contextlib
+import subprocess
+import tempfile
+
+from common import (
+    BUILD,
+    GILSCOPE,
+    PYTHON,
+    ROOT,
+    STATUS_PARTIAL,
+    Row,
+    child,
+    modes,
+    record,
+    run,
+)
+
+THREADS = 4
+OFTEN = 100_000  # waits a second, for which the goal is
+GOAL = 5  # per cent of one CPU
+
+
+@contextlib.contextmanager
+def threads():
+    """tests/apps/agreement/contention.py, with real-time priority: its threads wait for each other
+    and not for a CPU."""
+    source = ROOT / "tests/apps/agreement/contention.py"
+    with child("chrt", "-f", 10, PYTHON, source, stdin=-1, stdout=-1, text=True) as process:
+        process.stdout.readline()
+        yield process
+
+
+def ask(process, seconds):
+    process.stdin.write(f"stress {THREADS} {seconds}\n")
+    process.stdin.flush()
+    process.stdout.readline()
+
+
+def once(process, mode, seconds, trace):
+    """(waits a second, lost, gilscope's CPU in ns for a wait)"""
+    setup_ns = run(GILSCOPE, "attach", process.pid, "-d", "1ms", accept=(0, STATUS_PARTIAL))
+    with record([process.pid], "-d", "600s", mode=mode, file=trace) as observer:
+        ask(process, seconds)
+        observer.finish()
+    (observed,) = observer.report["processes"]
+    waits = sum(thread["waits"] for thread in observed["threads"])
+    return waits / seconds, observer.lost, (observer.cpu_ns - setup_ns) / max(waits, 1)
+
+
+def contended(options):
+    """Threads that pass locks back and forth: nearly every take of the GIL has to wait."""
+    rows = []
+    with threads() as process, tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        found = {mode: [] for mode in modes(options)}
+        for _ in range(options.rounds):
+            for mode, results in found.items():
+                results.append(once(process, mode, options.seconds, f"{folder}/waits.gsc"))
+                print(f"  {mode}: {results[-1]}", flush=True)
+    for mode, results in found.items():
+        rates, lost, costs = zip(*results)
+        rows += [
+            Row(
+                f"`record --mode {mode}`: contended waits a second",
+                [rate / 1e3 for rate in rates],
+                "{:.1f} k",
+                "none lost",
+                lambda _: not sum(lost),
+            ),
+            Row("… gilscope's own CPU for one", list(costs), "{:.0f} ns"),
+            Row(
+                f"… at {OFTEN // 1000} k a second, of one CPU",
+                [ns * OFTEN / 1e7 for ns in costs],
+                "{:.1f} %",
+                f"≤ {GOAL} %" if mode == "edges" else "",
+                (lambda share: share <= GOAL) if mode == "edges" else None,
+            ),
+        ]
+    return rows
