@@ -27,6 +27,7 @@ from common import (
     record,
     run,
 )
+from stacks import mean_ns, run_time, statistics_on
 
 LONG = ("-d", "600s")
 
@@ -96,20 +97,14 @@ def work(options):
 
 
 @contextlib.contextmanager
-def traps(pid):
+def traps(where):
+    """Programs that do nothing, at a process's sites or at the scheduler's tracepoints."""
     with child(
-        BUILD / "bench/trap", pid, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        BUILD / "bench/trap", where, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         if not process.stdout.readline().startswith("ready"):
             raise Trouble("tests/bench/trap did not set its probes")
         yield
-
-
-@contextlib.contextmanager
-def gilscope(pid):
-    with record([pid], *LONG) as observer:
-        yield
-        observer.finish()
 
 
 TRAPS = "two traps"
@@ -141,23 +136,50 @@ def cycle_rows(found, recordings):
 # ── bystander ─────────────────────────────────────────────────────────────────────────────────────
 
 
+EMPTY = "empty programs at the switch and the wake-up"
+PROGRAMS = (
+    ("run time of the program for the switch", "on_switch"),
+    ("run times of those for the wake-up: first", "on_waking"),
+    ("… second", "on_wakeup"),
+)
+
+
+def programs_ns(spin, observing, options):
+    """{program: ns of a run, several times}, where nearly all its runs are for bystanders"""
+    found = {program: [] for _, program in PROGRAMS}
+    for _ in range(options.rounds):
+        with statistics_on(), observing():
+            before = {program: run_time(program) for program in found}
+            spin.ns_per_call(options.calls, 1)
+            for program, costs in found.items():
+                costs.append(mean_ns(program, before[program], run_time(program)))
+    return found
+
+
 def bystander(options):
-    """The cost to an unobserved process: a trivial system call, with and without gilscope observing
-    another process."""
-    bare, added = [], []
-    with Spin() as observed, Spin("syscall") as spin:
-        spin.ns_per_call(options.calls)
-        bare.append(spin.ns_per_call(options.calls))
-        for _ in range(options.rounds):
-            with gilscope(observed.pid):
-                cost = spin.ns_per_call(options.calls)
-            bare.append(spin.ns_per_call(options.calls))
-            added.append(cost - between(*bare[-2:]))
-            print(f"  {cost:.0f} ns, without {bare[-1]:.0f} ns a call", flush=True)
+    """The cost to unobserved processes while gilscope observes another one: of a trivial system
+    call, and of a context switch between two of them, which is half a round trip of a byte: two
+    system calls, one wake-up and one switch."""
+    with Spin() as observed, Spin("syscall") as calling, Spin("switch") as switching:
+        ways = turns.observers(observed.pid, options)
+        call = turns.Turns(options.rounds, ways, lambda _: calling.ns_per_call(options.calls))
+        both = {**ways, EMPTY: lambda: traps("scheduler")}
+        switch = turns.Turns(options.rounds, both, lambda _: switching.ns_per_call(options.calls))
+        observing = list(ways.values())[-1]
+        programs = programs_ns(switching, observing, options)
     return [
-        Row("`os.getppid()`, nobody observing anything", bare, "{:.0f} ns"),
-        Row("a system call of another process costs more by", added, "{:.0f} ns"),
+        turns.row_of_ns("`os.getppid()`, nobody observing anything", call.bare),
+        *added_rows(call, ways),
+        turns.row_of_ns("a byte to another process and a switch to it", switch.bare),
+        *added_rows(switch, both),
+        *(turns.row_of_ns(words, programs[program]) for words, program in PROGRAMS),
     ]
+
+
+def added_rows(found, ways):
+    for name in ways:
+        words = f"`gilscope {name}`" if name not in (EMPTY, turns.CONTROL) else name
+        yield turns.row_of_ns(f"… costs more by, with {words}", found.added(name))
 
 
 # ── rate ──────────────────────────────────────────────────────────────────────────────────────────

@@ -44,16 +44,24 @@ def bpftool():
 
 
 def run_time(program):
-    """(ns, runs) so far of the program of that name; it exists while a gilscope observes."""
-    found = [
-        row
+    """{id: (ns, runs) so far} of the programs of that name, one for each gilscope that observes."""
+    return {
+        row["id"]: (row.get("run_time_ns", 0), row.get("run_cnt", 0))
         for row in json.loads(output(bpftool(), "-j", "prog", "show"))
         if row.get("name") == program
-    ]
-    return (
-        sum(row.get("run_time_ns", 0) for row in found),
-        sum(row.get("run_cnt", 0) for row in found),
+    }
+
+
+def mean_ns(program, before, after):
+    """ns of a run between two run_time(), of the program that ran most"""
+    ns, runs = max(
+        ((after[i][0] - before[i][0], after[i][1] - before[i][1]) for i in after if i in before),
+        key=lambda row: row[1],
+        default=(0, 0),
     )
+    if not runs:
+        raise Trouble(f"{program} did not run")
+    return ns / runs
 
 
 def cost(pid, program, seconds, *arguments):
@@ -62,9 +70,7 @@ def cost(pid, program, seconds, *arguments):
         time.sleep(seconds)
         after = run_time(program)
         observer.finish()
-    if after[1] == before[1]:
-        raise Trouble(f"{program} did not run")
-    return (after[0] - before[0]) / (after[1] - before[1])
+    return mean_ns(program, before, after)
 
 
 def stack(options):

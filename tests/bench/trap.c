@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sets empty programs at the take and drop sites of a process's GIL, in the same way as gilscope
- * sets its own (user/capture/kernel/uprobes.c), and leaves them there until its standard input is
- * closed. `trap PID` prints "ready multi" or "ready single" when they are set.
+ * Sets empty programs and leaves them in place until its standard input is closed. `trap PID` sets
+ * them at the take and drop sites of a process's GIL, in the same way as gilscope sets its own
+ * (user/capture/kernel/uprobes.c), and prints "ready multi" or "ready single" when they are set;
+ * `trap scheduler`, at the scheduler's tracepoints, and prints "ready".
  */
 #include <errno.h>
 #include <stdio.h>
@@ -57,6 +58,27 @@ static int set_one_by_one(const struct target *target, const struct bpf_program 
 	return 0;
 }
 
+static void choose_programs(struct trap_bpf *skeleton, bool scheduler)
+{
+	bpf_program__set_autoload(skeleton->progs.trap_take, !scheduler);
+	bpf_program__set_autoload(skeleton->progs.trap_drop, !scheduler);
+	bpf_program__set_autoload(skeleton->progs.on_empty_switch, scheduler);
+	bpf_program__set_autoload(skeleton->progs.on_empty_waking, scheduler);
+	bpf_program__set_autoload(skeleton->progs.on_empty_wakeup, scheduler);
+}
+
+static int set_at_scheduler(void)
+{
+	struct trap_bpf *skeleton = trap_bpf__open();
+	int err;
+
+	if (!skeleton)
+		return -errno;
+	choose_programs(skeleton, true);
+	err = trap_bpf__load(skeleton);
+	return err ? err : trap_bpf__attach(skeleton);
+}
+
 static int set(const struct target *target, bool multi)
 {
 	int (*const set_sites)(const struct target *, const struct bpf_program *,
@@ -66,6 +88,7 @@ static int set(const struct target *target, bool multi)
 
 	if (!skeleton)
 		return -errno;
+	choose_programs(skeleton, false);
 	if (multi) {
 		bpf_program__set_expected_attach_type(skeleton->progs.trap_take,
 						      (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
@@ -87,32 +110,42 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
-int main(int argc, char **argv)
+/* Returns how they are set, NULL after an error that it has reported. */
+static const char *set_at_process(pid_t pid)
 {
 	struct target *target;
 	struct diag diag = {0};
-	bool multi = true;
 	int err;
 
+	if (target_open(pid, &diag, &target)) {
+		fprintf(stderr, "trap: %s\n", diag.what);
+		return NULL;
+	}
+	if (!set(target, true))
+		return "ready multi";
+	err = set(target, false);
+	if (!err)
+		return "ready single";
+	fprintf(stderr, "trap: cannot set the probes: %s\n", strerror(-err));
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const char *ready;
+
 	if (argc != 2) {
-		fprintf(stderr, "usage: trap PID\n");
+		fprintf(stderr, "usage: trap PID|scheduler\n");
 		return 2;
 	}
-	if (target_open(atoi(argv[1]), &diag, &target)) {
-		fprintf(stderr, "trap: %s\n", diag.what);
-		return 1;
-	}
 	libbpf_set_print(quiet);
-	err = set(target, multi);
-	if (err) {
-		multi = false;
-		err = set(target, multi);
-	}
-	if (err) {
-		fprintf(stderr, "trap: cannot set the probes: %s\n", strerror(-err));
+	if (strcmp(argv[1], "scheduler"))
+		ready = set_at_process(atoi(argv[1]));
+	else
+		ready = set_at_scheduler() ? NULL : "ready";
+	if (!ready)
 		return 1;
-	}
-	printf("ready %s\n", multi ? "multi" : "single");
+	puts(ready);
 	fflush(stdout);
 	while (getchar() != EOF)
 		;
