@@ -20,6 +20,7 @@
 extern int enabled; /* nothing is sent before all probes are in place */
 extern const volatile __u32
 	wake_bytes; /* the reader is woken from this many unread bytes on: a quarter of the ring */
+extern __u64 target_bits[SHARED_TARGET_BITS / 64]; /* see shared.h */
 extern unsigned int loss_slot; /* the half of `losses` that counts now; user space flips it and
 				  reads the other */
 
@@ -80,8 +81,13 @@ struct {
 	__uint(max_entries, 2);
 } losses SEC(".maps") __weak;
 
+/* A few instructions for nearly all processes that are not observed. */
 static __always_inline bool is_target(__u32 tgid)
 {
+	__u32 bit = tgid % SHARED_TARGET_BITS;
+
+	if (!(target_bits[bit / 64] >> bit % 64 & 1))
+		return false;
 	return enabled && bpf_map_lookup_elem(&targets, &tgid);
 }
 
@@ -138,7 +144,8 @@ struct cpu_note {
 	__u32 reported; /* its task has been reported to user space */
 	__u32 tid, tgid;
 	__u64 comm[2];
-	__u64 ts; /* of the last switch; 0: none seen yet */
+	__u64 ts;   /* of the last switch, or of one before in the same tick; 0: none seen yet */
+	__u64 tick; /* jiffies when ts was last set by a switch between others */
 };
 
 struct {

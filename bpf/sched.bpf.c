@@ -13,6 +13,7 @@ const volatile __u32 stack_bytes = 0; /* of a kernel stack, for kernels without 
 const volatile __u32 wake_bytes = 0;
 int enabled = 0;
 unsigned int loss_slot = 0;
+__u64 target_bits[SHARED_TARGET_BITS / 64] = {0};
 
 #define TASK_PID(task) ((__u32)(task)->pid)
 
@@ -292,28 +293,56 @@ static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, struct task_str
 		send_sleep(&record, task, &entry, tstate);
 }
 
+static __always_inline void occupy(struct cpu_note *note, struct task_struct *task)
+{
+	note->tid = task->pid;
+	note->tgid = task->tgid;
+	__builtin_memcpy(note->comm, task->comm, sizeof(note->comm));
+}
+
+/*
+ * Whether the switch, between tasks that are not observed, matters to nobody, as nearly always. Its
+ * time is wanted only if such a task's next switch is not reported (check_presence()), and need not
+ * be exact then, only not too late. Reading the clock is most of what a program costs that does so
+ * little; so it is read at the first such switch of each tick of the kernel.
+ */
+static __always_inline bool pass_by(struct cpu_note *note)
+{
+	__u64 tick = bpf_jiffies64();
+
+	if (note->waiting > 0 || note->reported)
+		return false;
+	if (note->tick != tick) {
+		note->tick = tick;
+		note->ts = bpf_ktime_get_ns();
+	}
+	return true;
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	__u64 ts = bpf_ktime_get_ns();
 	__u32 cpu = bpf_get_smp_processor_id();
-	__u64 state = task_state(prev);
-	bool runnable = preempt || !state;
 	struct cpu_note *note = cpu_note_of(cpu);
+	bool out = is_target(prev->tgid), in = is_target(next->tgid), runnable;
 	struct thread_note *thread;
-	bool out, in;
+	__u64 ts, state;
 
 	if (!enabled || !note)
 		return 0;
-	out = is_target(prev->tgid);
-	in = is_target(next->tgid);
+	if (!out && !in) {
+		occupy(note, next);
+		if (pass_by(note))
+			return 0;
+	}
+	ts = bpf_ktime_get_ns();
+	state = task_state(prev);
+	runnable = preempt || !state;
 	if (out)
 		check_presence(ts, cpu, note, TASK_PID(prev));
 
 	note->ts = ts;
-	note->tid = next->pid;
-	note->tgid = next->tgid;
-	__builtin_memcpy(note->comm, next->comm, sizeof(note->comm));
+	occupy(note, next);
 	if (in) {
 		thread = note_of(TASK_PID(next));
 		stop_waiting(thread);
@@ -343,12 +372,14 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 
 static __always_inline int wake(struct task_struct *task, __u8 flags)
 {
-	__u64 ts = bpf_ktime_get_ns();
-	__u32 cpu = task_cpu(task);
+	__u64 ts;
+	__u32 cpu;
 
 	/* a task that is woken before it has gone to sleep just keeps running */
 	if (!is_target(task->tgid) || task->on_cpu)
 		return 0;
+	ts = bpf_ktime_get_ns();
+	cpu = task_cpu(task);
 	if (is_throttled(task))
 		flags |= EVF_WAKE_THROTTLED;
 	wait_for_other_cpu(ts, note_of(TASK_PID(task)), cpu);
@@ -403,12 +434,13 @@ int BPF_PROG(on_waking, struct task_struct *task)
 SEC("tp_btf/sched_migrate_task")
 int BPF_PROG(on_migrate, struct task_struct *task, int cpu)
 {
-	__u64 ts = bpf_ktime_get_ns();
+	__u64 ts;
 	__u32 tid = TASK_PID(task);
 	struct thread_note *thread;
 
 	if (!is_target(task->tgid))
 		return 0;
+	ts = bpf_ktime_get_ns();
 	thread = bpf_map_lookup_elem(&notes, &tid);
 	/* a sleeping task is being placed for its wake-up, which follows and names the CPU */
 	if (!thread || !thread->cpu)

@@ -17,6 +17,13 @@
 #define SHARED_MAX_LOOPS    4096
 #define SHARED_MAX_GC_SITES 4096
 
+/*
+ * A process can be an observed one only if the bit of its PID, modulo this, is set. Every context
+ * switch and wake-up of the machine asks, and looking into the map each time costs ten times as
+ * much. A bit that is set for another process costs that look and does no harm.
+ */
+#define SHARED_TARGET_BITS 4096
+
 /* An observed process. */
 struct shared_target {
 	struct gil_layout gil;

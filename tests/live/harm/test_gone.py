@@ -8,6 +8,8 @@ import os
 import shutil
 import subprocess
 import time
+import unittest
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.beside
 
 BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
 MAPS = ("targets", "pythons", "gils", "loop_fds", "gc_sites")
+BITS = 4096  # SHARED_TARGET_BITS: PIDs that far apart have the same bit
 LOOP = """
 import asyncio
 async def main():
@@ -68,6 +71,44 @@ def pids_in(entries):
     return found
 
 
+def target_bits(pid):
+    """The bits of the processes that the probes do not pass by."""
+    numbers = {
+        int(line.split()[1])
+        for name in descriptors(pid, "anon_inode:bpf-map")
+        for line in Path(f"/proc/{pid}/fdinfo/{name}").read_text().splitlines()
+        if line.startswith("map_id:")
+    }
+    (bss,) = (
+        map_["id"]
+        for map_ in bpftool("map", "show")
+        if map_["id"] in numbers and map_["name"].endswith(".bss")
+    )
+    (entry,) = bpftool("map", "dump", "id", str(bss))
+    variables = {
+        name: value
+        for variable in entry["formatted"]["value"][".bss"]
+        for name, value in variable.items()
+    }
+    words = variables["target_bits"]
+    return {64 * at + bit for at, word in enumerate(words) for bit in range(64) if word >> bit & 1}
+
+
+def script_beside(pid):
+    """A process whose PID has the same bit."""
+    highest = int(Path("/proc/sys/kernel/pid_max").read_text())
+    for wanted in range(pid % BITS + BITS, highest, BITS):
+        if wanted == pid or os.path.exists(f"/proc/{wanted}"):
+            continue
+        with contextlib.suppress(OSError):
+            Path("/proc/sys/kernel/ns_last_pid").write_text(str(wanted - 1))
+        script = harness.Script(LOOP)
+        if script.pid == wanted:
+            return script
+        script.stop()
+    raise unittest.SkipTest("another process was quicker, or PIDs cannot be chosen")
+
+
 def until(condition, seconds=30):
     """The condition's value, as soon as it is true."""
     deadline = time.monotonic() + seconds
@@ -94,5 +135,27 @@ def test_a_process_that_is_gone_is_taken_out_of_everything(tmp_path):
         goes.process.wait()
         until(lambda: not any(has(goes.pid, MAPS)))
         assert all(has(stays.pid, targets))
+        assert target_bits(recorder.pid) == {stays.pid % BITS}
         until(lambda: len(descriptors(recorder.pid, "anon_inode:bpf")) < links)
         assert recorder.finish().status == 0
+
+
+def test_a_process_stays_observed_when_one_with_the_same_bit_is_gone(tmp_path):
+    trace = tmp_path / "t.gsc"
+    with harness.Script(LOOP) as stays, script_beside(stays.pid) as goes, harness.Running(
+        "record", "-q", "-p", stays.pid, "-p", goes.pid, "-o", trace
+    ) as recorder:
+        goes.process.kill()
+        goes.process.wait()
+        until(lambda: goes.pid not in pids_in(maps_of(recorder.pid)["targets"]))
+        assert target_bits(recorder.pid) == {stays.pid % BITS}
+        killed = time.monotonic()
+        time.sleep(0.3)
+        assert recorder.finish().status == 0
+    script = harness.gilscope("export", trace, "--format", "script").stdout
+    switches = [
+        float(fields[0])
+        for fields in map(str.split, script.splitlines())
+        if len(fields) > 2 and fields[1:3] == [str(stays.pid), "switch_in"]
+    ]
+    assert max(switches) > killed + 0.2

@@ -211,21 +211,55 @@ static struct misses misses(void *ctx)
 	return sum;
 }
 
+static uint64_t *target_bit(const struct kernel_probes *kernel, uint32_t pid, uint64_t *ret_mask)
+{
+	uint32_t bit = pid % SHARED_TARGET_BITS;
+
+	*ret_mask = 1ull << bit % 64;
+	return (uint64_t *)&kernel->skeleton->bss->target_bits[bit / 64];
+}
+
+/* Whether the map has a target with the bit of this PID, which may be another one. */
+static bool bit_is_needed(const struct bpf_map *targets, uint32_t pid)
+{
+	uint32_t other, *previous = NULL;
+
+	for (uint32_t i = 0; i <= SHARED_MAX_TARGETS; i++) {
+		if (bpf_map__get_next_key(targets, previous, &other, sizeof(other)))
+			return false;
+		if (other % SHARED_TARGET_BITS == pid % SHARED_TARGET_BITS)
+			return true;
+		previous = &other;
+	}
+	return true;
+}
+
 static int set(void *ctx, enum probes_map map, const void *key, const void *value)
 {
 	const struct kernel_probes *kernel = ctx;
 	struct bpf_map *where = kernel->maps[map];
+	int err = bpf_map__update_elem(where, key, bpf_map__key_size(where), value,
+				       bpf_map__value_size(where), BPF_ANY);
+	uint64_t mask, *word;
 
-	return bpf_map__update_elem(where, key, bpf_map__key_size(where), value,
-				    bpf_map__value_size(where), BPF_ANY);
+	if (!err && map == PROBES_TARGETS) {
+		word = target_bit(kernel, *(const uint32_t *)key, &mask);
+		__atomic_fetch_or(word, mask, __ATOMIC_SEQ_CST);
+	}
+	return err;
 }
 
 static void remove_entry(void *ctx, enum probes_map map, const void *key)
 {
 	const struct kernel_probes *kernel = ctx;
 	struct bpf_map *where = kernel->maps[map];
+	uint64_t mask, *word;
 
 	(void)bpf_map__delete_elem(where, key, bpf_map__key_size(where), 0);
+	if (map == PROBES_TARGETS && !bit_is_needed(where, *(const uint32_t *)key)) {
+		word = target_bit(kernel, *(const uint32_t *)key, &mask);
+		__atomic_fetch_and(word, ~mask, __ATOMIC_SEQ_CST);
+	}
 }
 
 static int set_uprobes(void *ctx, const struct target *target, struct uprobes *ret_uprobes)
