@@ -32,10 +32,6 @@ from stacks import mean_ns, run_time, statistics_on
 LONG = ("-d", "600s")
 
 
-def between(before, after):
-    return (before + after) / 2
-
-
 # ── request ───────────────────────────────────────────────────────────────────────────────────────
 
 
