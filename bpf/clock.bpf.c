@@ -39,6 +39,9 @@ int on_clock(void *ctx)
 	if (!is_target(me >> 32))
 		return 0;
 	tstate = pystack_current(ts, 0);
+	/* before the stack, so that the time up to here has the state that is found here */
+	if (tstate && mode != SHARED_MODE_EXACT)
+		pystack_observe(ts, EVF_OBSERVE_CLOCK | PYSTACK_PREEMPTED);
 	if (tstate)
 		pystack_send(ts, tstate, EVF_STACK_CLOCK, 0, user_address(ctx));
 	else if (sleepers[0])

@@ -7,7 +7,7 @@
  * GIL and distinguishes TAKE from DROP. Calls whose argument does not belong to a known GIL of the
  * process are ignored: a library in the same file may have condition variables of its own.
  */
-#include "pystack.bpf.h"
+#include "handoff.bpf.h"
 
 /* Condition variables of no known GIL, each reported once, so that user space can look for a new
  * interpreter. */
@@ -83,30 +83,6 @@ int BPF_KPROBE(gil_take, __u64 condition)
 	return 0;
 }
 
-/* Whether a drop request is set for the thread that is dropping this GIL (and still is
- * last_holder). */
-static __always_inline bool drop_requested(const struct shared_gil *gil)
-{
-	__u64 tstate = 0, word = gil->drop_request;
-	__u32 request = 0;
-
-	if (gil->drop_request_kind == DROP_REQUEST_UNKNOWN)
-		return false;
-	if (gil->drop_request_kind != DROP_REQUEST_ADDRESS) {
-		if (bpf_probe_read_user(&tstate, sizeof(tstate),
-					(void *)(gil->address + gil->layout.last_holder)))
-			return false;
-		if (gil->drop_request_kind == DROP_REQUEST_INTERP &&
-		    bpf_probe_read_user(&tstate, sizeof(tstate),
-					(void *)(tstate + gil->tstate_interp)))
-			return false;
-		word += tstate;
-	}
-	if (bpf_probe_read_user(&request, sizeof(request), (void *)word))
-		return false;
-	return request & 1;
-}
-
 SEC("uprobe")
 int BPF_KPROBE(gil_drop, __u64 cond)
 {
@@ -144,6 +120,18 @@ static __always_inline void send_wait_stacks(__u64 ts, const struct shared_gil *
 	}
 }
 
+/* Who has the GIL, for certain: its mutex is held here, and it is locked. */
+static __always_inline void observe_holder(__u64 ts, const struct shared_gil *gil, __u32 tid)
+{
+	struct ev_observe record = {.hdr = HDR(OBSERVE, ts, tid, gil->index,
+					       EVF_OBSERVE_LOCKED | EVF_OBSERVE_DEFINITE)};
+
+	record.holder = pystack_owner(read_word(gil->address + gil->layout.last_holder));
+	if (!record.holder)
+		record.hdr.flags |= EVF_OBSERVE_OTHER;
+	emit(&record, sizeof(record));
+}
+
 SEC("uprobe")
 int BPF_KPROBE(gil_wait, __u64 cond)
 {
@@ -154,12 +142,23 @@ int BPF_KPROBE(gil_wait, __u64 cond)
 	if (!gil)
 		return 0;
 	note = note_of((__u32)me);
-	if (note)
+	if (note) {
 		note->wait_cond = cond;
-	send_wait_stacks(ts, gil, !note || !note->wait_goes_on);
+		/* a drop may wake it before its sleep is noted */
+		if (mode != SHARED_MODE_EXACT)
+			watch_futex(ts, note, cond);
+	}
+	if (mode == SHARED_MODE_EXACT)
+		send_wait_stacks(ts, gil, !note || !note->wait_goes_on);
 
 	struct ev_wait record = {.hdr = HDR(WAIT, ts, (__u32)me, gil->index, 0)};
 	emit(&record, sizeof(record));
+	if (mode == SHARED_MODE_EXACT)
+		return 0;
+	/* the holder is certain while somebody waits, so it is told after the wait; and then its
+	 * stack */
+	observe_holder(ts, gil, (__u32)me);
+	send_wait_stacks(ts, gil, !note || !note->wait_goes_on);
 	return 0;
 }
 
@@ -200,6 +199,8 @@ int gil_wait_end(struct pt_regs *ctx)
 						: is_off(gil) ? EVF_WAIT_END_OFF
 							      : 0)};
 	emit(&record, sizeof(record));
+	if (mode != SHARED_MODE_EXACT)
+		leave_futex(note);
 	note->wait_cond = 0;
 	note->wait_goes_on = locked;
 	return 0;

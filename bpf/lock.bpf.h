@@ -17,7 +17,7 @@ enum { HELD_UP_NS = 1000000 }; /* shorter sleeps are not described further */
 /* Threads whose notes have a futex: the first number. While there are none, as nearly always, a
  * wake-up on this machine costs one comparison. It is written with every such sleep, so it has a
  * cache line of its own; `enabled`, say, is read by every probe on every CPU. */
-unsigned int sleepers[16] __attribute__((aligned(64))) = {0};
+extern unsigned int sleepers[16];
 
 /* linux/futex.h */
 enum {
@@ -94,18 +94,24 @@ static __always_inline void look_at_futex(struct ev_futex *record, __u64 operati
 	record->other = mutex.owner;
 }
 
-/* The current task goes to sleep on a futex. */
-static __always_inline void sleep_on_futex(__u64 ts, struct thread_note *note, __u32 tid,
-					   __u64 address, __u64 operation)
+/* Who wakes the thread on this futex is of interest from now on. */
+static __always_inline void watch_futex(__u64 ts, struct thread_note *note, __u64 address)
 {
-	struct ev_futex record = {.hdr = HDR(FUTEX, ts, tid, 0, 0), .address = address};
-
 	if (!note->futex)
 		__sync_fetch_and_add(sleepers, 1);
 	/* before the address, which on_waking on another CPU goes by */
 	note->ts_futex = ts;
 	asm volatile("" ::: "memory");
 	note->futex = address;
+}
+
+/* The current task goes to sleep on a futex. */
+static __always_inline void sleep_on_futex(__u64 ts, struct thread_note *note, __u32 tid,
+					   __u64 address, __u64 operation)
+{
+	struct ev_futex record = {.hdr = HDR(FUTEX, ts, tid, 0, 0), .address = address};
+
+	watch_futex(ts, note, address);
 	look_at_futex(&record, operation);
 	emit(&record, sizeof(record));
 }

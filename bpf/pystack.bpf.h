@@ -40,6 +40,17 @@ extern __u64 pystack_current(__u64 ts, __u32 insist);
  * interpreter is not recognized.) */
 extern int pystack_holds_gil(__u64 tstate);
 
+/*
+ * Modes other than exact: the lock word of every GIL of the process, as the current thread finds it
+ * (OBSERVE). `flags`: EVF_OBSERVE_CLOCK, or PYSTACK_PREEMPTED for a thread that may be about to
+ * change it. Returns 0.
+ */
+extern int pystack_observe(__u64 ts, __u32 flags);
+enum { PYSTACK_PREEMPTED = 1 << 16 };
+
+/* The living thread whose PyThreadState this is; 0: not known. */
+extern __u32 pystack_owner(__u64 tstate);
+
 /* ── pystack.bpf.c ───────────────────────────────────────────────────────── */
 
 /*

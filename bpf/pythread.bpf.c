@@ -6,6 +6,14 @@
  */
 #include "pystack.bpf.h"
 
+/* Whose a PyThreadState is, for threads that have looked for theirs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct shared_state_key);
+	__type(value, __u32); /* tid */
+	__uint(max_entries, SHARED_MAX_THREADS);
+} states SEC(".maps");
+
 enum {
 	STATES_MAX = 288, /* thread states and interpreters read by one search; new ones are at the
 			     front */
@@ -109,6 +117,12 @@ __noinline __u64 pystack_current(__u64 ts, __u32 insist)
 	if (!insist && note->asked && ts - note->asked < note->retry_ns)
 		return 0;
 	find_state(python, note);
+	if (mode != SHARED_MODE_EXACT && note->tstate) {
+		struct shared_state_key key = {.tstate = note->tstate, .tgid = tgid};
+		__u32 tid = (__u32)me;
+
+		bpf_map_update_elem(&states, &key, &tid, BPF_ANY);
+	}
 	note->asked = ts;
 	if (note->tstate || !note->retry_ns)
 		note->retry_ns = RETRY_NS_FIRST;
@@ -128,6 +142,80 @@ __noinline int pystack_holds_gil(__u64 tstate)
 	bpf_probe_read_user(&locked, sizeof(locked),
 			    (void *)(python->gil + python->gil_layout.locked));
 	return locked == 1;
+}
+
+/* ── the lock word, in modes other than exact ────────────────────────────── */
+
+__noinline __u32 pystack_owner(__u64 tstate)
+{
+	struct shared_state_key key = {.tstate = tstate,
+				       .tgid = bpf_get_current_pid_tgid() >> 32};
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &key.tgid);
+	const __u32 *tid = bpf_map_lookup_elem(&states, &key);
+	const struct thread_note *note = tid ? bpf_map_lookup_elem(&notes, tid) : 0;
+
+	/* the memory may have become another thread's state since */
+	if (!python || !tid || !note || !note->pointer ||
+	    !is_thread(python, tstate, note->pointer))
+		return 0;
+	return *tid;
+}
+
+/*
+ * take_gil sets `locked` before `last_holder`, with the GIL's mutex held. In between a thread that
+ * is preempted would seem not to have the GIL; so while anybody has the mutex, only what names the
+ * thread counts.
+ */
+static __always_inline bool in_transition(const struct shared_python *python, __u64 gil)
+{
+	__u32 lock = 1;
+
+	bpf_probe_read_user(&lock, sizeof(lock), (void *)(gil + python->gil_layout.mutex));
+	return lock != 0;
+}
+
+static __always_inline void observe_gil(__u64 ts, __u32 tid, const struct shared_python *python,
+					__u64 gil, __u16 index, __u64 pointer, __u32 flags)
+{
+	struct ev_observe record = {
+		.hdr = HDR(OBSERVE, ts, tid, index, flags & EVF_OBSERVE_CLOCK)};
+	__u64 holder = 0;
+	__u32 locked = 0;
+
+	if (bpf_probe_read_user(&locked, sizeof(locked),
+				(void *)(gil + python->gil_layout.locked)))
+		return;
+	if (locked == 1)
+		holder = read_word(gil + python->gil_layout.last_holder);
+	if (holder && is_thread(python, holder, pointer)) {
+		record.hdr.flags |= EVF_OBSERVE_LOCKED;
+		record.holder = tid;
+	} else if (flags & PYSTACK_PREEMPTED && in_transition(python, gil)) {
+		return;
+	} else if (locked == 1) {
+		record.hdr.flags |= EVF_OBSERVE_LOCKED | EVF_OBSERVE_OTHER;
+	}
+	emit(&record, sizeof(record));
+}
+
+__noinline int pystack_observe(__u64 ts, __u32 flags)
+{
+	__u64 me = bpf_get_current_pid_tgid();
+	__u32 tgid = me >> 32;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+	const struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
+	struct thread_note *note = note_of((__u32)me);
+
+	if (!python || !list || !note)
+		return 0;
+	if (!note->pointer)
+		note->pointer = thread_pointer();
+	if (!note->pointer)
+		return 0;
+	for (__u32 i = 0; i < SHARED_GIL_LIST_MAX && i < list->count; i++)
+		observe_gil(ts, (__u32)me, python, list->gils[i].address, list->gils[i].index,
+			    note->pointer, flags);
+	return 0;
 }
 
 static const char LICENSE[] SEC("license") __attribute__((used)) = "Dual MIT/GPL";

@@ -4,14 +4,16 @@
  * which task has that CPU; threads that begin, exit or change their names.
  */
 #include "file.bpf.h"
-#include "lock.bpf.h"
+#include "handoff.bpf.h"
 #include "pystack.bpf.h"
 
 const volatile bool have_task_regs =
 	false;			      /* bpf_task_pt_regs and bpf_get_current_task_btf: 5.15 */
 const volatile __u32 stack_bytes = 0; /* of a kernel stack, for kernels without them */
 const volatile __u32 wake_bytes = 0;
+const volatile __u32 mode = 0;
 int enabled = 0;
+unsigned int sleepers[16] __attribute__((aligned(64))) = {0};
 unsigned int loss_slot = 0;
 __u64 target_bits[SHARED_TARGET_BITS / 64] = {0};
 
@@ -231,8 +233,10 @@ static __always_inline __u64 send_stack_of(__u64 ts, struct task_struct *task, b
 	return tstate;
 }
 
-/* A sleep on a futex: marks it if the futex is part of a GIL. */
-static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 tgid, __u64 address)
+/* A sleep on a futex: marks it if the futex is part of a GIL, except for the sleep that a WAIT leads
+ * to, on the condition variable. */
+static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 tgid, __u64 address,
+					   bool waits)
 {
 	struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
 
@@ -241,6 +245,8 @@ static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 t
 
 		if (offset >= list->gils[i].size)
 			continue;
+		if (waits && offset < list->gils[i].mutex)
+			return;
 		record->hdr.flags |= offset >= list->gils[i].handover ? EVF_SWITCH_OUT_HANDOVER
 								      : EVF_SWITCH_OUT_GIL_MUTEX;
 		record->gil = list->gils[i].index;
@@ -258,6 +264,11 @@ static __always_inline void send_sleep(const struct ev_switch_out *record, struc
 
 	if (!note)
 		return;
+	if (note->wait_cond) {
+		if (mode != SHARED_MODE_EXACT && waits_on_futex(record->sysno, entry->second))
+			watch_futex(ts, note, entry->argument);
+		return;
+	}
 	if (note->runs_loop)
 		send_file(ts, task, record->sysno, entry->argument, entry->second);
 	if (!waits_on_futex(record->sysno, entry->second) ||
@@ -265,6 +276,13 @@ static __always_inline void send_sleep(const struct ev_switch_out *record, struc
 		return;
 	if (note->runs_loop || pystack_holds_gil(tstate))
 		sleep_on_futex(ts, note, tid, entry->argument, entry->second);
+}
+
+static __always_inline bool is_waiting(__u32 tid)
+{
+	const struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+
+	return note && note->wait_cond;
 }
 
 static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, struct task_struct *task,
@@ -282,7 +300,7 @@ static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, struct task_str
 		sleeps = !runnable;
 	}
 	if (sleeps && is_futex(record.sysno))
-		mark_gil_futex(&record, task->tgid, entry.argument);
+		mark_gil_futex(&record, task->tgid, entry.argument, is_waiting(record.hdr.tid));
 	if (runnable) {
 		record.hdr.flags |= EVF_SWITCH_OUT_RUNNABLE;
 		if (is_throttled(task))
@@ -317,6 +335,15 @@ static __always_inline bool pass_by(struct cpu_note *note)
 		note->ts = bpf_ktime_get_ns();
 	}
 	return true;
+}
+
+/* Whether the thread that leaves its CPU has a GIL. One that waits for it has none. */
+static __always_inline void observe_own(__u64 ts, __u32 tid, bool runnable)
+{
+	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+
+	if (!note || !note->wait_cond)
+		pystack_observe(ts, runnable ? PYSTACK_PREEMPTED : 0);
 }
 
 SEC("tp_btf/sched_switch")
@@ -358,6 +385,9 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		emit_run(ts, cpu, note, true);
 
 	if (out) {
+		if (mode != SHARED_MODE_EXACT)
+			observe_own(ts, TASK_PID(prev), runnable);
+
 		__u64 tstate = send_stack_of(ts, prev, runnable);
 
 		emit_switch_out(ts, cpu, prev, runnable, runnable ? 0 : stop_of(prev, state),
@@ -409,22 +439,28 @@ int BPF_PROG(on_waking, struct task_struct *task)
 {
 	struct thread_note *note;
 	struct entry entry;
-	__u64 ts, address;
+	__u64 ts, address, me;
 	__u32 tid;
 
 	if (!sleepers[0])
 		return 0;
 	tid = TASK_PID(task);
+	me = bpf_get_current_pid_tgid();
 	note = bpf_map_lookup_elem(&notes, &tid);
-	if (!enabled || !note || !note->futex)
+	if (!enabled || !note || !note->futex || me >> 32 != task->tgid)
 		return 0;
 	ts = bpf_ktime_get_ns();
-	if (ts - note->ts_futex < HELD_UP_NS || bpf_get_current_pid_tgid() >> 32 != task->tgid)
+	if (!note->wait_cond && ts - note->ts_futex < HELD_UP_NS)
 		return 0;
 	entry = entry_regs();
+	if (!in_syscall(&entry) || !wakes_futex((__s32)entry.sysno, entry.second))
+		return 0;
+	if (note->wait_cond) {
+		tell_drop(ts, me, entry.argument, note);
+		return 0;
+	}
 	address = note->futex;
-	if (!in_syscall(&entry) || entry.argument != address ||
-	    !wakes_futex((__s32)entry.sysno, entry.second))
+	if (entry.argument != address)
 		return 0;
 	leave_futex(note);
 	tell_waker(ts, tid, address);

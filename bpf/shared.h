@@ -24,6 +24,9 @@
  */
 #define SHARED_TARGET_BITS 4096
 
+/* How the GIL's transitions are seen (--mode): as enum evidence_mode in stream/facts.h */
+enum { SHARED_MODE_EXACT = 1, SHARED_MODE_EDGES = 2, SHARED_MODE_FUTEX = 3 };
+
 /* An observed process. */
 struct shared_target {
 	struct gil_layout gil;
@@ -57,6 +60,13 @@ struct shared_gil {
 	wire_u32 spare;
 };
 
+/* Whose PyThreadState is at this address. */
+struct shared_state_key {
+	wire_u64 tstate;
+	wire_u32 tgid;
+	wire_u32 spare;
+};
+
 /* The GILs of a process, to distinguish their futexes from others. GILs beyond SHARED_GIL_LIST_MAX
  * are not distinguished. */
 #define SHARED_GIL_LIST_MAX 16
@@ -65,8 +75,9 @@ struct shared_gil_list {
 	wire_u32 spare;
 	struct shared_gil_span {
 		wire_u64 address;
-		wire_u32 size;
-		wire_u16 handover; /* offset of the part for the forced handoff */
+		wire_u16 size;
+		wire_u16 mutex;	   /* offset of the mutex, behind the condition variable */
+		wire_u16 handover; /* … of the part for the forced handoff */
 		wire_u16 index;
 	} gils[SHARED_GIL_LIST_MAX];
 };

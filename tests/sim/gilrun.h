@@ -94,8 +94,12 @@ static inline void sim_step(struct sim *s)
 		sim_ready_step(s, t);
 	else if (sim_chance(s, 40))
 		sim_wake(s, t, false);
-	if (s->partial && sim_chance(s, 5)) /* the sampling clock */
+	if (s->partial && sim_chance(s, 5)) /* any reading, or the sampling clock's */
 		sim_observe(s, t->gil, t->tid, false, 0, 0);
+	if (s->partial && t->sched == SIM_RUNS && sim_chance(s, 5) && s->events.count &&
+	    s->events.at[s->events.count - 1].event.hdr.type == EV_OBSERVE &&
+	    s->events.at[s->events.count - 1].event.hdr.tid == t->tid)
+		s->events.at[s->events.count - 1].event.hdr.flags |= EVF_OBSERVE_CLOCK;
 	sim_log(s, t);
 }
 

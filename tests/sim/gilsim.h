@@ -83,6 +83,8 @@ struct sim_thread {
 	bool in_turn, hold_handoff, wants_wait, gc;
 	bool in_handover;	/* it waits for the GIL while it sleeps */
 	bool mutex;		/* it sleeps on the GIL's mutex */
+	bool by_mutex;		/* it waits, and has not come to the condition variable yet */
+	bool signalled; /* by a drop: it does not go to sleep before it has looked at the lock word */
 	unsigned int sleeps_as; /* EVF_SWITCH_OUT_… of its next sleep */
 	SIM_VECTOR(struct sim_segment) log;
 };
@@ -154,10 +156,18 @@ static inline void sim_observe(struct sim *s, uint8_t gil, uint32_t observer, bo
 	union event event = {
 		.observe = {.holder = holder < 0 ? 0 : s->threads[holder].tid, .span_ns = span}};
 
-	if (holder >= 0 && !definite && sim_chance(s, 10))
+	bool other = false;
+
+	if (holder >= 0 && !definite && sim_chance(s, 10)) {
 		event.observe.holder = 0; /* holder unknown */
+	} else if (holder >= 0 && observer && event.observe.holder != observer &&
+		   sim_chance(s, 50)) {
+		event.observe.holder = 0;
+		other = true;
+	}
 	sim_emit_at(s, s->now + late, EV_OBSERVE, observer, gil,
 		    (uint8_t)((holder >= 0 ? EVF_OBSERVE_LOCKED : 0) |
+			      (other ? EVF_OBSERVE_OTHER : 0) |
 			      (definite ? EVF_OBSERVE_DEFINITE : 0)),
 		    event, !observer);
 }
@@ -335,7 +345,7 @@ static inline void sim_take(struct sim *s, struct sim_thread *t)
 			SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 0});
 	}
 	t->relation = SIM_HOLDS;
-	t->taking = false;
+	t->taking = t->by_mutex = t->signalled = false;
 	t->ts_hold = s->now;
 	t->hold_handoff = s->gils[t->gil].previous != me;
 	s->gils[t->gil].holder = s->gils[t->gil].previous = me;
@@ -344,13 +354,39 @@ static inline void sim_take(struct sim *s, struct sim_thread *t)
 		sim_emit(s, EV_TAKE, t->tid, t->gil, 0);
 }
 
+/*
+ * Mode "edges": a drop wakes one of the threads that sleep on the condition variable, or none if
+ * one that is about to sleep there, or has timed out, gets the signal.
+ */
+static inline bool sim_drop_is_seen(struct sim *s, uint8_t gil)
+{
+	struct sim_thread *asleep = NULL, *awake = NULL;
+
+	for (uint32_t i = 0; i < s->threads_used; i++) {
+		struct sim_thread *t = &s->threads[i];
+
+		if (!t->alive || t->relation != SIM_WAITS || t->gil != gil || t->in_handover ||
+		    t->by_mutex)
+			continue;
+		if (t->sched == SIM_SLEEPS && !t->mutex && !sysno_is_stop(t->sysno))
+			asleep = t;
+		else
+			awake = t;
+	}
+	if (asleep && (!awake || sim_chance(s, 50)))
+		return true;
+	if (awake)
+		awake->signalled = true;
+	return false;
+}
+
 static inline void sim_drop(struct sim *s, struct sim_thread *t)
 {
 	SIM_PUSH(s->holds,
 		 (struct sim_span){t->ts_hold, s->now, t->tid, t->gil, t->hold_handoff, false});
 	t->relation = SIM_NONE;
 	s->gils[t->gil].holder = -1;
-	if (!s->partial || s->gils[t->gil].waiters)
+	if (!s->partial || sim_drop_is_seen(s, t->gil))
 		sim_emit(s, EV_DROP, t->tid, t->gil, sim_chance(s, 50) ? EVF_DROP_REQUESTED : 0);
 }
 
@@ -358,11 +394,15 @@ static inline void sim_wait(struct sim *s, struct sim_thread *t)
 {
 	if (t->relation != SIM_WAITS)
 		sim_begin_wait(s, t);
-	t->wants_wait = false;
+	t->wants_wait = t->by_mutex = t->signalled = false;
+	if (s->partial) {
+		sim_emit(s, EV_WAIT, t->tid, t->gil, 0);
+		sim_look(s, t, true);
+	}
 	sim_stack(s, t, t, EVF_STACK_WAIT);
 	sim_stack(s, t, &s->threads[s->gils[t->gil].holder], EVF_STACK_HOLDER);
-	sim_emit(s, EV_WAIT, t->tid, t->gil, 0);
-	sim_look(s, t, true);
+	if (!s->partial)
+		sim_emit(s, EV_WAIT, t->tid, t->gil, 0);
 }
 
 static inline void sim_wait_end(struct sim *s, struct sim_thread *t)
@@ -450,7 +490,7 @@ static inline void sim_sleep_oddly(struct sim *s, struct sim_thread *t)
 		t->sleeps_as = EVF_SWITCH_OUT_GIL_MUTEX;
 	} else if (t->python) {
 		t->in_handover = sim_chance(s, 50);
-		t->wants_wait = !t->in_handover;
+		t->wants_wait = t->by_mutex = !t->in_handover;
 		t->sleeps_as = t->in_handover ? EVF_SWITCH_OUT_HANDOVER : EVF_SWITCH_OUT_GIL_MUTEX;
 		sim_begin_wait(s, t);
 	}
@@ -465,8 +505,10 @@ static inline void sim_run_step(struct sim *s, struct sim_thread *t)
 		sim_leave(s, t, false);
 	else if (t->taking)
 		sim_take(s, t);
-	else if (dice < 20 || (t->inside && dice < 50) ||
-		 (t->relation == SIM_WAITS && !t->wants_wait && dice < 50))
+	else if (t->signalled && !t->wants_wait && dice < 50)
+		sim_gil_step(s, t);
+	else if (!t->signalled && (dice < 20 || (t->inside && dice < 50) ||
+				   (t->relation == SIM_WAITS && !t->wants_wait && dice < 50)))
 		sim_leave(s, t, true);
 	else if (dice < 22)
 		sim_sleep_oddly(s, t);

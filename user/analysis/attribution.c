@@ -363,7 +363,7 @@ static void on_sample(void *ctx, const struct sample *sample)
 	if (sample->flags & EVF_STACK_HOLDER && thread->hold_sampled &&
 	    thread->hold.stack == ref.stack && thread->hold.root == ref.root)
 		ref.native = thread->hold.native;
-	if (now->gil && now->gil->holder == now)
+	if (now->gil && gil_last_holder(now->gil) == now)
 		hold_sample(a, thread, &ref);
 	if (thread->loop && thread->loop == now->loop)
 		bounded_sample(a, &thread->turn, now, &ref, ATTRIBUTION_TURN);

@@ -120,7 +120,8 @@ static int fill_waits(struct report_builder *builder, size_t threads)
 			entry->reported = time;
 			time = growth;
 		}
-		if (time.ns)
+		/* a growth may be of one part only, when time was found to be another's */
+		if (time.ns || time.asleep_ns || time.no_cpu_ns)
 			report->wait_flames[report->wait_flame_count++] = (struct wait_flame){
 				.waiter = entry->key.waiter,
 				.holder = entry->key.holder,

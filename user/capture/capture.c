@@ -41,6 +41,8 @@ int capture_new(const struct features *features, const struct capture_options *o
 	capture->reorder = to;
 	capture->sink = reorder_sink(to);
 	capture->options = *options;
+	if (!options->mode)
+		capture->options.mode = MODE_EXACT;
 	if (!options->stacks)
 		capture->options.rate_hz = 0;
 	err = kernel_probes_load(features, &capture->options, capture_handle_record, capture, diag,

@@ -36,6 +36,7 @@ struct capture_options {
 	/* which stacks are taken: EVF_STACK_SLEEP, _PREEMPT, _WAIT, _HOLDER; 0 = all of them. To
 	 * measure what each costs */
 	uint32_t stack_kinds;
+	enum evidence_mode mode; /* which transitions of a GIL are traced; MODE_UNKNOWN = exact */
 };
 
 /* Loads the programs. The caller keeps the reorder stage. 0 or -errno with a diag, as all below

@@ -183,6 +183,7 @@ static int list_gils(struct capture *capture, const struct tracee *tracee)
 	for (uint32_t i = 0; i < list.count; i++)
 		list.gils[i] = (struct shared_gil_span){.address = target->gils[i].address,
 							.size = target->layout.gil.size,
+							.mutex = target->layout.gil.mutex,
 							.handover = target->layout.gil.switch_cond,
 							.index = tracee->gil_index[i]};
 	return probes_set(&capture->probes, PROBES_GIL_LISTS, &target->info.pid, &list);

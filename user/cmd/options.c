@@ -86,6 +86,7 @@ static void set_markdown(struct options *options, char *arg, struct argp_state *
 	}
 SETTER(duration, observe.dur_ns = value_seconds(arg, state))
 SETTER(quiet, observe.quiet = true)
+SETTER(mode, observe.mode = value_mode(arg, state))
 SETTER(rate, observe.rate_hz = value_hertz(arg, CAPTURE_RATE_MAX, state))
 SETTER(no_stacks, observe.no_stacks = true)
 SETTER(no_source, observe.no_source = true)
@@ -119,6 +120,10 @@ static const struct declaration {
 	 "Stop after DUR (default: Ctrl-C, or when the process exits)", set_duration, 0},
 	{OPTION_QUIET, "quiet", NULL, "Show neither progress nor stalls as they happen", set_quiet,
 	 0},
+	{OPTION_MODE, "mode", "MODE",
+	 "How the GIL is watched: exact (every take and drop), edges (only where somebody waits, "
+	 "which costs next to nothing)",
+	 set_mode, 0},
 	{OPTION_RATE, "rate", "HZ",
 	 "Sampling rate for on-CPU stacks; 0 turns sampling off (default 199)", set_rate, 0},
 	{OPTION_NO_STACKS, "no-stacks", NULL, "No Python stacks: names threads but not functions",
@@ -332,7 +337,8 @@ void options_parse(const struct command *command, int argc, char **argv,
 	struct parsing parsing = {.command = command, .options = ret_options};
 	size_t count;
 
-	*ret_options = (struct options){.observe = {.rate_hz = CAPTURE_RATE_HZ},
+	*ret_options = (struct options){.observe = {.rate_hz = CAPTURE_RATE_HZ,
+						    .mode = MODE_EXACT},
 					.stall_ns = STALL_DEFAULT_NS,
 					.output = command->output};
 	count = options_of(command, list);

@@ -47,7 +47,8 @@ enum option_id {
 	OPTION_QUIET = 'q',
 	OPTION_OUTPUT = 'o',
 	OPTION_FORMAT = 'f',
-	OPTION_RATE = 256,
+	OPTION_MODE = 256,
+	OPTION_RATE,
 	OPTION_NO_STACKS,
 	OPTION_NO_SOURCE,
 	OPTION_STACK_KINDS,
@@ -82,8 +83,8 @@ struct option_use {
 
 /* Of commands that observe … */
 #define OBSERVE_OPTIONS                                                                            \
-	{.id = OPTION_PID}, {.id = OPTION_DURATION}, {.id = OPTION_QUIET}, {.id = OPTION_RATE},    \
-		{.id = OPTION_NO_STACKS}, {.id = OPTION_NO_SOURCE}, {.id = OPTION_STACK_KINDS},    \
+	{.id = OPTION_PID}, {.id = OPTION_DURATION}, {.id = OPTION_QUIET}, {.id = OPTION_MODE},    \
+		{.id = OPTION_RATE}, {.id = OPTION_NO_STACKS}, {.id = OPTION_NO_SOURCE}, {.id = OPTION_STACK_KINDS},    \
 		{.id = OPTION_RING_SIZE},                                                          \
 	{                                                                                          \
 		.id = OPTION_READY_FD                                                              \
@@ -131,6 +132,7 @@ void options_parse(const struct command *command, int argc, char **argv,
 
 /* For completion and tests: the ith word that an option takes; NULL after the last. */
 const char *options_colour_name(unsigned int i);    /* --color; i is an enum colour */
+const char *options_mode_name(unsigned int i);	    /* --mode */
 const char *options_direction_name(unsigned int i); /* --by */
 const char *export_format_name(unsigned int i);	    /* --format */
 

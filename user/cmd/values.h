@@ -22,6 +22,7 @@ uint16_t value_port(const char *text, struct argp_state *state);      /* 1 to 65
 uint32_t value_mebibytes(const char *text, struct argp_state *state); /* returns bytes */
 int value_ready_fd(const char *text, struct argp_state *state);
 enum colour value_colour(const char *text, struct argp_state *state);
+enum evidence_mode value_mode(const char *text, struct argp_state *state);
 /* "sleep,wait": bits of EVF_STACK_*. Modifies `text`. */
 uint32_t value_stack_kinds(char *text, struct argp_state *state);
 /* "python,gil_wait": bits, as in view_options */

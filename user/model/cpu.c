@@ -103,9 +103,16 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 		if (process_of(t)->partial)
 			edges_off(w, t, ts);
 	}
-	relation_list(t);
-	if (sched == SCHED_RUNNING && t->in_handover)
+	relation_list(w, t);
+	/* partial: no TAKE shows when a sleeper on the mutex has the GIL */
+	if (sched == SCHED_RUNNING &&
+	    (t->in_handover || (t->by_mutex && process_of(t)->partial)))
 		relation_handed_over(w, t, ts);
+	if (process_of(t)->partial) {
+		edges_recount(w, t);
+		if (was_off && sched == SCHED_RUNNING)
+			edges_on(w, t);
+	}
 	if (sched != SCHED_READY || cpu >= w->cpu_count)
 		return;
 	if (t->pub.loop)
@@ -192,8 +199,11 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 		sched_set(w, t, SCHED_READY, event->hdr.aux, ts);
 		return;
 	}
-	if (is_no_futex(event))
+	if (is_no_futex(event)) {
 		relation_elsewhere(w, t, ts);
+		if (process_of(t)->partial)
+			relation_not_waiting(w, t);
+	}
 	t->sysno = sleeps_in(event);
 	t->file = 0;
 	sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);

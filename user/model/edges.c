@@ -6,7 +6,7 @@
  * An observation proves ownership at its instant. It stays certain only as long as the thread
  * cannot change it without being traced:
  *  - while it is off the CPU, for a thread that does not run neither takes nor drops;
- *  - of a holder, while some thread waits, for then its DROP is contended and traced.
+ *  - of a holder, while a drop would wake a thread, and thus be traced.
  * So a certain holder is certain for one of these reasons. Of other running threads, the last
  * observation (t->sampled) is emitted as a `sampled` interval. After a DROP the GIL is unknown, not
  * free: a running thread may take it again, untraced, before the waiter does.
@@ -21,10 +21,19 @@ unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled)
 	return t->sampled_gil ? REL_HOLDING : REL_NONE;
 }
 
+/* For others to read: who has it, as far as it is known and not certain. */
+static void observed_set(struct gil_machine *g)
+{
+	g->pub.observed = g->sampled ? &g->sampled->pub : NULL;
+}
+
 void edges_sample_none(struct world *w, struct thread_machine *t)
 {
-	if (t->sampled_gil)
+	if (t->sampled_gil) {
 		t->sampled_gil->sampled = NULL;
+		t->sampled_gil->proven = false;
+		observed_set(t->sampled_gil);
+	}
 	t->sampled_gil = NULL;
 	t->sampled = true;
 	thread_moved(w, t);
@@ -47,27 +56,56 @@ void edges_sample_holder(struct world *w, struct gil_machine *g, struct thread_m
 	holder->pub.gil = &g->pub;
 	holder->pub.python = true;
 	g->sampled = holder;
+	observed_set(g);
+}
+
+/* Switched off, all of them: nothing is sampled, no thread has one. */
+static bool is_off(const struct process_entry *process)
+{
+	return process->gils && process->off == process->gils;
 }
 
 void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	if (thread_is_off(t))
 		return;
-	if (t->relation == REL_NONE) {
+	if (t->relation == REL_NONE && !is_off(process_of(t))) {
 		relation_set(w, t, REL_NONE | REL_HOLDING);
 		edges_sample_none(w, t);
 	} else if (t->relation == REL_HOLDING && gil_is_partial(gil_of(t)) &&
-		   t->pub.gil->waiters == 0) {
-		gil_unknown(w, gil_of(t), ts);
+		   !gil_of(t)->traced) {
+		gil_hold_end(w, gil_of(t), ts, false, false);
 		relation_set(w, t, REL_NONE | REL_HOLDING);
 	}
 }
 
-/* It was observed without the GIL and cannot have taken it since. */
-static void settle_none(struct world *w, struct thread_machine *t)
+/*
+ * It slept without the GIL. That says nothing about what it does now: Python takes the GIL at once,
+ * machine code does not. What the clock found it doing last is not biased.
+ */
+void edges_on(struct world *w, struct thread_machine *t)
 {
-	/* with several GILs, it may have another one */
-	if (process_of(t)->gils == 1 && t->relation == (REL_NONE | REL_HOLDING) && thread_is_off(t))
+	bool slept = t->out.hdr.type && !(t->out.hdr.flags & EVF_SWITCH_OUT_RUNNABLE);
+
+	if (!slept || t->relation != REL_NONE || !t->pub.python || is_off(process_of(t)))
+		return;
+	relation_set(w, t, REL_NONE | REL_HOLDING);
+	if (!t->clocked)
+		edges_sample_forget(w, t);
+	else if (t->clock_gil && !t->clock_gil->pub.holder && !t->clock_gil->retired)
+		edges_sample_holder(w, t->clock_gil, t);
+	else
+		edges_sample_none(w, t);
+}
+
+/* Its own reading of as many lock words as there are GILs, or it has had no CPU since before: it
+ * was observed without a GIL and cannot have taken one since. */
+static void settle_none(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	uint32_t words = t->ts_sampled == ts ? t->words : 1;
+
+	if (process_of(t)->gils == words && t->relation == (REL_NONE | REL_HOLDING) &&
+	    thread_is_off(t))
 		relation_set(w, t, REL_NONE);
 }
 
@@ -76,9 +114,69 @@ void edges_off(struct world *w, struct thread_machine *t, uint64_t ts)
 	if (t->ts_sampled != ts || !t->sampled || t->relation != (REL_NONE | REL_HOLDING))
 		return;
 	if (!t->sampled_gil)
-		settle_none(w, t);
+		settle_none(w, t, ts);
 	else if (!t->sampled_gil->pub.holder)
 		gil_hold_begin(w, t->sampled_gil, t, ts, false);
+}
+
+/* ── holders ─────────────────────────────────────────────────────────────── */
+
+/*
+ * A drop wakes one of the threads that sleep on the condition variable, which is how it is seen.
+ * One that is about to sleep there, or has been woken by its time-out, may get the signal in their
+ * place, without a wake-up: it will not go to sleep then, but look at the lock word.
+ */
+static enum wait_part part_of(const struct thread_machine *t)
+{
+	unsigned int flags = t->out.hdr.flags;
+
+	if (t->relation != REL_WAITING || t->by_mutex || t->in_handover)
+		return WAIT_APART;
+	/* without a SWITCH_OUT it may be stopped there, from outside */
+	if (t->sched != SCHED_ASLEEP || sysno_is_stop(t->sysno) || !t->out.hdr.type ||
+	    flags & EVF_SWITCH_OUT_GIL_MUTEX)
+		return WAIT_AWAKE;
+	return WAIT_ASLEEP;
+}
+
+/* Whether a drop would be seen may have changed. */
+static void retrace(struct world *w, struct gil_machine *g)
+{
+	bool traced = g->waits[WAIT_ASLEEP] && !g->waits[WAIT_AWAKE] && !gil_process(g)->may_wait;
+
+	if (traced == g->traced)
+		return;
+	g->traced = traced;
+	if (g->pub.holder)
+		thread_moved(w, machine_of(g->pub.holder)); /* edges_decay() */
+	else if (traced && g->proven && g->sampled)
+		gil_hold_begin(w, g, g->sampled, w->now, false);
+}
+
+void edges_may_wait(struct world *w, struct process_entry *process)
+{
+	bool may_wait = process->open[OPEN_ANY] || process->untouched;
+
+	if (!process->partial || process->may_wait == may_wait)
+		return;
+	process->may_wait = may_wait;
+	for (struct gil_machine *g = process->gil_list; g; g = g->next)
+		if (gil_is_partial(g) && !g->retired)
+			retrace(w, g);
+}
+
+void edges_recount(struct world *w, struct thread_machine *t)
+{
+	struct gil_machine *g = t->pub.gil ? gil_of(t) : NULL;
+	enum wait_part part = part_of(t);
+
+	if (!g || !gil_is_partial(g) || part == t->part)
+		return;
+	g->waits[t->part] -= t->part != WAIT_APART;
+	g->waits[part] += part != WAIT_APART;
+	t->part = part;
+	g->proven &= part != WAIT_AWAKE;
+	retrace(w, g);
 }
 
 /* ── transitions ─────────────────────────────────────────────────────────── */
@@ -87,6 +185,8 @@ static void acquire(struct world *w, struct gil_machine *g, struct thread_machin
 {
 	if (g->pub.holder)
 		gil_violate(w, g, ts);
+	/* as in relation_handed_over(): the one that was observed with it last, perhaps until now */
+	thread_cut(w, t, ts);
 	relation_acquire(w, t, ts);
 	gil_hold_begin(w, g, t, ts, true);
 	g->ts_fact = ts;
@@ -109,6 +209,7 @@ void edges_feed(struct world *w, const struct fact *fact)
 	struct gil_machine *g = fact->gil;
 	uint64_t ts = fact->ts;
 
+	gil_set_off(g, false);
 	switch (fact->event->hdr.type) {
 	case EV_DROP:
 		edges_take_drop(w, g, t, flags & EVF_DROP_REQUESTED, ts);
@@ -136,11 +237,12 @@ static bool holds_still(const struct gil_machine *g, const struct thread_machine
 			uint64_t since, uint64_t ts)
 {
 	return (thread_is_off(t) && t->ts_off <= since) ||
-	       (definite && since == ts && g->pub.waiters > 0);
+	       (definite && since == ts && g->traced);
 }
 
 static void settle_holder(struct world *w, struct gil_machine *g, struct thread_machine *t,
-			  bool definite, uint64_t since, uint64_t ts)
+			  const struct thread_machine *observer, bool definite, uint64_t since,
+			  uint64_t ts)
 {
 	if (relation_known(t->relation) || !(t->relation & REL_HOLDING)) {
 		g->pub.violations += definite && since == ts;
@@ -152,6 +254,11 @@ static void settle_holder(struct world *w, struct gil_machine *g, struct thread_
 		gil_hold_begin(w, g, t, ts, false);
 	else
 		edges_sample_holder(w, g, t);
+	if (definite && since == ts)
+		g->ts_read = ts;
+	/* the observer waits, and is the only thread that is awake */
+	g->proven = definite && since == ts && !gil_process(g)->may_wait && observer && observer->part == WAIT_AWAKE &&
+		    g->waits[WAIT_AWAKE] == 1;
 }
 
 /* Threads that have been off the CPU since before the observation, and are not the holder, have no
@@ -173,48 +280,99 @@ static void settle_pending(struct world *w, struct process_entry *process,
 			process->pending = true;
 			break;
 		}
-		settle_none(w, t);
+		settle_none(w, t, since);
 	}
 }
 
-/* A thread has read the lock word and does not hold the GIL itself. */
-static void settle_observer(struct world *w, struct thread_machine *t, uint64_t ts)
+/* A thread has read the lock word of a GIL, and has that or has not. */
+static void note_reading(struct thread_machine *t, uint64_t ts)
+{
+	if (t->ts_sampled != ts)
+		t->words = 0;
+	t->ts_sampled = ts;
+	t->words++;
+}
+
+static void settle_observer(struct world *w, struct gil_machine *g, struct thread_machine *t,
+			    uint64_t ts)
 {
 	if (t->relation == REL_HOLDING || t->relation == REL_WAITING)
 		return;
-	t->ts_sampled = ts;
-	edges_sample_none(w, t);
-	if (t->ts_off == ts)
-		settle_none(w, t);
+	note_reading(t, ts);
+	if (t->words == 1 || t->sampled_gil == g)
+		edges_sample_none(w, t);
+	if (t->ts_off == ts && !t->sampled_gil)
+		settle_none(w, t, ts);
+}
+
+/* What a thread was found doing by the clock, and not where it happens to do something that is
+ * traced, says what it usually does: edges_on(). */
+static void note_clock(struct thread_machine *t, struct gil_machine *g, bool holds)
+{
+	t->clocked = true;
+	if (holds || t->clock_gil == g)
+		t->clock_gil = holds ? g : NULL;
+}
+
+/* Does the reading contradict the certain holder? Without the mutex, only a thread's own does: for
+ * others the lock word may be ahead of a transition that is not stamped yet. */
+static bool contradicts(const struct gil_machine *g, const struct fact *fact,
+			const struct thread_machine *observer, const struct thread_machine *holder)
+{
+	unsigned int flags = fact->event->hdr.flags;
+	const struct thread_machine *known = machine_of(g->pub.holder);
+
+	bool elsewhere = !(flags & EVF_OBSERVE_LOCKED) || holder;
+
+	if (known == holder)
+		return false;
+	if (observer && observer == known)
+		return elsewhere || flags & EVF_OBSERVE_OTHER;
+	return elsewhere && (flags & EVF_OBSERVE_DEFINITE || (holder && observer == holder));
+}
+
+static void observe_gil(struct world *w, const struct fact *fact,
+			struct thread_machine *observer, struct thread_machine *holder,
+			uint64_t since)
+{
+	unsigned int flags = fact->event->hdr.flags;
+	struct gil_machine *g = fact->gil;
+
+	if (g->pub.holder && since == fact->ts && contradicts(g, fact, observer, holder))
+		gil_violate(w, g, fact->ts);
+	if (g->pub.holder)
+		return;
+	if (holder)
+		settle_holder(w, g, holder, observer, flags & EVF_OBSERVE_DEFINITE, since,
+			      fact->ts);
+	else if (!(flags & EVF_OBSERVE_LOCKED))
+		edges_sample_holder(w, g, NULL);
+	if (flags & EVF_OBSERVE_OFF)
+		gil_settle_off(w, g);
 }
 
 void edges_observe(struct world *w, const struct fact *fact, struct thread_machine *holder)
 {
 	const struct ev_observe *event = &fact->event->observe;
-	bool locked = event->hdr.flags & EVF_OBSERVE_LOCKED,
-	     definite = event->hdr.flags & EVF_OBSERVE_DEFINITE;
-	struct thread_machine *observer = event->hdr.tid ? fact->thread : NULL;
+	unsigned int flags = event->hdr.flags;
 	struct gil_machine *g = fact->gil;
+	struct thread_machine *observer = event->hdr.tid ? fact->thread : NULL;
 	uint64_t ts = fact->ts, since = fact_since(fact, event->span_ns);
+	bool named = !(flags & EVF_OBSERVE_LOCKED) || event->holder;
 
+	if (observer && (observer->pub.process != g->pub.process || since != ts))
+		observer = NULL;
 	if (since < w->ts_facts || g->ts_fact >= since)
 		return;
-	if (g->pub.holder) {
-		/* without the mutex, the lock word may be ahead of a transition that is not stamped
-		 * yet */
-		if (definite && since == ts &&
-		    (!locked || (event->holder && event->holder != g->pub.holder->tid)))
-			gil_violate(w, g, ts);
-	} else if (holder) {
-		settle_holder(w, g, holder, definite, since, ts);
-	} else if (!locked) {
-		edges_sample_holder(w, g, NULL);
-	}
-	if (locked && !event->holder)
+	observe_gil(w, fact, observer, holder, since);
+	if (!named && !(flags & EVF_OBSERVE_OTHER))
 		return; /* any thread may be the holder */
-	if (observer && observer == holder && since == ts)
-		observer->ts_sampled = ts;
-	else if (observer && observer->pub.process == g->pub.process && since == ts)
-		settle_observer(w, observer, ts);
-	settle_pending(w, gil_process(g), holder, since);
+	if (observer && observer == holder)
+		note_reading(observer, ts);
+	else if (observer)
+		settle_observer(w, g, observer, ts);
+	if (observer && flags & EVF_OBSERVE_CLOCK)
+		note_clock(observer, g, observer == holder);
+	if (named)
+		settle_pending(w, gil_process(g), holder, since);
 }

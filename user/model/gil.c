@@ -29,24 +29,27 @@ static unsigned int open_list(const struct thread_machine *t)
 	return !process_of(t)->partial || thread_is_off(t) ? 1 + OPEN_NOT_WAITING : 0;
 }
 
-void relation_list(struct thread_machine *t)
+void relation_list(struct world *w, struct thread_machine *t)
 {
 	unsigned int list = open_list(t);
 	struct process_entry *process = process_of(t);
 
-	if (t->listed == list)
+	if (t->listed == list) {
+		edges_may_wait(w, process);
 		return;
+	}
 	if (t->listed)
 		DL_DELETE2(process->open[t->listed - 1], t, prev_open, next_open);
 	if (list)
 		DL_APPEND2(process->open[list - 1], t, prev_open, next_open);
 	t->listed = list;
+	edges_may_wait(w, process);
 }
 
 void relation_set(struct world *w, struct thread_machine *t, unsigned int relation)
 {
 	t->relation = relation;
-	relation_list(t);
+	relation_list(w, t);
 	thread_moved(w, t);
 }
 
@@ -78,7 +81,7 @@ static void recount(const struct world *w, struct gil_machine *g, uint64_t ts)
 	process->certain += g->counted ? 1 : -1u;
 }
 
-static void set_off(struct gil_machine *g, bool off)
+void gil_set_off(struct gil_machine *g, bool off)
 {
 	gil_process(g)->off += off - g->off;
 	g->off = off;
@@ -130,7 +133,7 @@ void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts)
 	}
 	g->pub.free = false;
 	g->weak = false;
-	set_off(g, false);
+	gil_set_off(g, false);
 	g->previous = NULL;
 	recount(w, g, ts);
 }
@@ -164,6 +167,7 @@ static void wait_begin(struct world *w, struct thread_machine *t, struct gil_mac
 		DL_PREPEND2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
 	else
 		DL_APPEND2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
+	edges_recount(w, t);
 	emit_waiters(w, g, ts);
 }
 
@@ -181,6 +185,7 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 	relation_set(w, t, REL_UNKNOWN);
 	t->in_handover = t->by_mutex = false;
 	t->wait_stack.hdr.type = 0;
+	edges_recount(w, t);
 	DL_DELETE2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
 	t->pub.next_waiting = NULL;
 	g->pub.waiters--;
@@ -222,7 +227,7 @@ void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts
 void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover,
 		    uint64_t ts)
 {
-	if (gil_is_partial(g) || g->pub.process != t->pub.process)
+	if (g->pub.process != t->pub.process)
 		return;
 	if (!relation_known(t->relation))
 		relation_set(w, t, REL_UNKNOWN); /* it may be waiting now */
@@ -232,6 +237,7 @@ void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machin
 	wait_begin(w, t, g, ts, true);
 	t->in_handover = handover;
 	t->by_mutex = !handover;
+	edges_recount(w, t);
 }
 
 void relation_elsewhere(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -338,6 +344,7 @@ void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine
 {
 	if (t->relation == REL_WAITING && t->pub.gil == &g->pub) {
 		t->by_mutex = false;
+		edges_recount(w, t);
 		return;
 	}
 	if (t->relation == REL_WAITING || t->relation == REL_HOLDING ||
@@ -380,7 +387,7 @@ void gil_feed(struct world *w, const struct fact *fact)
 	sites_fact(w, fact);
 	if (g->pub.process->sites_fault)
 		return;
-	set_off(g, false);
+	gil_set_off(g, false);
 	switch (fact->event->hdr.type) {
 	case EV_TAKE:
 		take(w, g, t, ts);
@@ -430,11 +437,11 @@ static void settle_from_snapshot(struct world *w, struct gil_machine *g,
 }
 
 /* The GIL is switched off. When all GILs of the process are, no thread holds or awaits one. */
-static void settle_off(struct world *w, struct gil_machine *g)
+void gil_settle_off(struct world *w, struct gil_machine *g)
 {
 	struct process_entry *process = gil_process(g);
 
-	set_off(g, true);
+	gil_set_off(g, true);
 	for (int list = 0; list < OPEN_NONE && process->off == process->gils; list++)
 		for (struct thread_machine *t; (t = process->open[list]);)
 			relation_set(w, t, REL_NONE);
@@ -464,7 +471,7 @@ void gil_observe(struct world *w, const struct fact *fact, struct thread_machine
 	}
 	recount(w, g, ts);
 	if (event->hdr.flags & EVF_OBSERVE_OFF && g->pub.free)
-		settle_off(w, g);
+		gil_settle_off(w, g);
 	gil_settle(w, gil_process(g));
 }
 
@@ -536,7 +543,7 @@ static void derive_partial(struct world *w, struct process_entry *process)
 		return;
 	process->partial = partial;
 	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
-		relation_list(t);
+		relation_list(w, t);
 		thread_moved(w, t);
 	}
 }

@@ -148,6 +148,8 @@ struct gil {
 	uint16_t index;		 /* the stream's index */
 	enum evidence_mode mode; /* which of its transitions are traced */
 	struct thread *holder;	 /* the certain holder now, or NULL */
+	struct thread *observed; /* no certain holder, and this was it when last observed (partial
+				    GILs): it may have dropped it since; or NULL */
 	bool free;		 /* certainly free now (holder is NULL) */
 	uint32_t waiters;	 /* threads known to wait now … */
 	struct thread *waiting;	 /* … and the first of them; the others by next_waiting: loops'
@@ -159,6 +161,12 @@ struct gil {
 				    neither a holder nor that it was free was certain */
 	void *data;
 };
+
+/* The certain holder, or the last one that is known; NULL: none is. */
+static inline struct thread *gil_last_holder(const struct gil *gil)
+{
+	return gil->holder ? gil->holder : gil->observed;
+}
 
 /* What is at a futex that a thread sleeps on, as far as its memory shows. */
 enum lock_kind {

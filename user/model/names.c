@@ -39,20 +39,30 @@ static struct gil *stack_gil(const struct fact *fact)
 	return g && g->pub.process == fact->thread->pub.process ? &g->pub : NULL;
 }
 
+/* The certain holder at this instant. */
+static struct thread *holder_at(const struct gil *gil, uint64_t ts)
+{
+	const struct gil_machine *g = container_of(gil, struct gil_machine, pub);
+
+	return gil->holder || g->ts_read == ts ? gil_last_holder(gil) : NULL;
+}
+
 void stack_feed(struct world *w, const struct fact *fact)
 {
 	const struct ev_stack *event = &fact->event->stack;
 	struct thread_machine *t = fact->thread;
 	unsigned int flags = event->hdr.flags;
 	uint64_t ts = fact->ts;
+	struct thread *holder;
 	struct gil *gil;
 
 	if (!t || !world_counts(w, ts))
 		return;
 	gil = flags & (EVF_STACK_HOLDER | EVF_STACK_WAIT) ? stack_gil(fact) : NULL;
 	if (flags & EVF_STACK_HOLDER) {
-		if (gil && gil->holder && gil->holder != &t->pub)
-			stack_emit(w, event, machine_of(gil->holder), t, gil, ts);
+		holder = gil ? holder_at(gil, ts) : NULL;
+		if (holder && holder != &t->pub)
+			stack_emit(w, event, machine_of(holder), t, gil, ts);
 		return;
 	}
 	t->pub.python = true; /* only threads that Python knows have a stack */

@@ -57,6 +57,8 @@ struct process_entry {
 			 of the GIL: settle_pending() */
 	bool partial; /* the world's mode is, or that of a GIL which is not retired; so relations of
 			 its threads are known in part only: derive_partial() */
+	uint32_t untouched; /* living threads without an event since the last loss */
+	bool may_wait; /* partial: a thread whose relation is unknown may wait for a GIL */
 	bool passed;  /* a GIL site, since the last loss */
 	uint32_t ran; /* living threads that certainly ran Python since then: sites.c */
 };
@@ -70,6 +72,14 @@ struct descriptor {
 	struct thread_machine *running; /* living threads whose loop it is */
 	uint64_t number; /* unique for the world's lifetime: a closed descriptor never comes back */
 	UT_hash_handle hh;
+};
+
+/* What a waiting thread is doing, for whether a drop would wake it (partial GILs: edges.c). */
+enum wait_part {
+	WAIT_APART,  /* it does not wait, or elsewhere than on the condition variable */
+	WAIT_AWAKE,  /* it is about to sleep there, or on its way back */
+	WAIT_ASLEEP, /* it sleeps there */
+	WAIT_PARTS
 };
 
 struct gil_machine {
@@ -89,6 +99,12 @@ struct gil_machine {
 	uint32_t ends;			/* … waits that ended because the GIL was free */
 	struct thread_machine *sampled; /* partial: its holder when last observed, which may have
 					   dropped it since */
+	/* partial: edges.c */
+	uint32_t waits[WAIT_PARTS]; /* threads in each part of a wait */
+	bool traced;		    /* a drop would be, by these numbers */
+	uint64_t ts_read; /* `sampled` was its holder at that instant, for certain */
+	bool proven; /* `sampled` has it, unless the only thread that would get the signal of a drop
+			without a wake-up does not go to sleep */
 };
 
 struct loop_machine {
@@ -133,7 +149,11 @@ struct thread_machine {
 	/* partial, as last observed; valid only as long as the thread cannot act: edges.c */
 	bool sampled;			 /* it was observed, … */
 	struct gil_machine *sampled_gil; /* … with this GIL, whose `sampled` it is; NULL: none */
-	uint64_t ts_sampled; /* it read the lock word itself then, and that settled its relation */
+	uint64_t ts_sampled; /* it read lock words itself then, … */
+	uint32_t words;	     /* … so many GILs', */
+	bool clocked;	     /* the clock has hit it … */
+	struct gil_machine *clock_gil; /* … with this GIL; NULL: with none */
+	enum wait_part part; /* of a wait, as counted in its GIL's `waits` */
 	uint64_t ts_off;     /* it has been off the CPU at least since then */
 
 	/* place and loop: loop.c */
@@ -454,7 +474,10 @@ void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts);
 
 void relation_set(struct world *w, struct thread_machine *t, unsigned int relation);
 /* Puts the thread on the list of process_entry.open that it belongs to now. */
-void relation_list(struct thread_machine *t);
+void relation_list(struct world *w, struct thread_machine *t);
+/* The GIL is switched on or off; `off`: no thread of the process has it or waits for it. */
+void gil_set_off(struct gil_machine *g, bool off);
+void gil_settle_off(struct world *w, struct gil_machine *g);
 void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_machine *g,
 		       bool waiting, uint64_t ts);
 /* It does something that a waiting thread cannot do. */
@@ -501,6 +524,11 @@ void edges_sample_forget(struct world *w, struct thread_machine *t);
 /* Takes back what was certain only while the thread could not act, if it can now. */
 void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts);
 void edges_off(struct world *w, struct thread_machine *t, uint64_t ts); /* it left the CPU */
+void edges_on(struct world *w, struct thread_machine *t);		/* it has one again */
+/* The threads of a process that may wait for a GIL, as far as is known, may have changed. */
+void edges_may_wait(struct world *w, struct process_entry *process);
+/* It begins or ceases to wait, to sleep, or to sleep on the GIL's mutex. */
+void edges_recount(struct world *w, struct thread_machine *t);
 void edges_feed(struct world *w, const struct fact *fact);
 void edges_observe(struct world *w, const struct fact *fact, struct thread_machine *holder);
 

@@ -215,10 +215,10 @@ void thread_doubt(struct world *w, struct thread_machine *t)
 
 void thread_doubt_sched(struct world *w, struct thread_machine *t)
 {
-	/* partial: unless a thread waits, a holder is certain only while it is off the CPU, which
-	 * is just what is in doubt */
+	/* partial: unless its drop would be traced, a holder is certain only while it is off the
+	 * CPU, which is just what is in doubt */
 	bool holds = t->relation == REL_HOLDING &&
-		     (!gil_is_partial(gil_of(t)) || t->pub.gil->waiters);
+		     (!gil_is_partial(gil_of(t)) || gil_of(t)->traced);
 
 	if (t->open.state != TS_GIL_WAIT)
 		open_doubt(w, t, holds ? t->pub.gil : NULL, thread_is_off(t));
@@ -256,14 +256,15 @@ struct thread_machine *thread_find(struct world *w, uint32_t tid)
 
 void thread_touch(struct world *w, struct thread_machine *t)
 {
-	const struct process_entry *process = process_of(t);
+	struct process_entry *process = process_of(t);
 
 	t->touched = true;
+	process->untouched--;
 	list_add(&w->touched, t);
 	if (process->gils && process->off == process->gils && !relation_known(t->relation))
 		/* as settle_off() did with the touched threads */
 		relation_set(w, t, REL_NONE);
-	relation_list(t);
+	relation_list(w, t);
 	loop_refresh(w, t);
 	if (w->blind)
 		loop_await(w, t);
@@ -355,7 +356,7 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 	link_sibling(process, t);
 	t->touched = true;
 	list_add(&w->touched, t);
-	relation_list(t);
+	relation_list(w, t);
 	if (w->sink.thread)
 		w->sink.thread(w->sink.ctx, &t->pub);
 	*ret_thread = t;
@@ -432,7 +433,8 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts)
 	thread_tell(w, t, ts);
 	unlink_sibling(t);
 	number_drop(process_of(t), t);
-	relation_list(t);
+	process_of(t)->untouched -= !t->touched;
+	relation_list(w, t);
 	sites_forget_thread(t);
 	loop_unlist(w, t);
 }
@@ -451,6 +453,7 @@ void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts)
 	sites_forget_thread(t);
 	gc_set(w, t, 0, GC_GENERATION_UNKNOWN);
 	t->touched = false;
-	relation_list(t);
+	process_of(t)->untouched++;
+	relation_list(w, t);
 	loop_await(w, t);
 }

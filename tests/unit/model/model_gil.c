@@ -422,8 +422,11 @@ static void an_acquisition_is_certain_only_while_somebody_waits(void **state)
 	begin_as(true);
 	wait(110, A);
 	wait(111, B);
-	wait_end(120, A, false); /* B waits: A's DROP would be seen */
+	out(112, B, FUTEX);
+	wait_end(120, A, false); /* B sleeps: A's DROP would be seen */
 	drop(130, A);
+	wake(131, B, 0);
+	in(132, B, 0);
 	wait_end(140, B, false); /* nobody waits */
 	expect(150, "12",
 	       "100-110 1 unknown\n"
@@ -435,7 +438,7 @@ static void an_acquisition_is_certain_only_while_somebody_waits(void **state)
 	       "111-140 2 gil_wait\n"
 	       "wait 111-140 2\n"
 	       "contention 110-140\n"
-	       "140-150 2 python sampled\n"
+	       "140-150 2 python cpu0 sampled\n"
 	       "130-150 1 native sampled\n");
 }
 
@@ -464,7 +467,7 @@ static void a_look_at_the_switch_holds_for_the_whole_sleep(void **state)
 	       "150-160 1 native cpu0 sampled\n"
 	       "160-170 1 blocked sys0\n"
 	       "170-180 1 runnable cpu0\n"
-	       "180-190 1 native cpu0 sampled\n");
+	       "180-190 1 unknown\n");
 }
 
 static void a_sleep_without_a_look_is_unknown(void **state)
@@ -485,23 +488,113 @@ static void a_definite_look_of_a_waiter_makes_the_holder_certain(void **state)
 	in(110, A, 0);
 	wait(120, B);
 	observe(120, B, A, 0, EVF_OBSERVE_DEFINITE);
+	out(121, B, FUTEX); /* it would not sleep if A had dropped the GIL since */
 	preempt(130, A, 0);
 	in(140, A, 0);
 	drop(150, A);
+	wake(150, B, 0);
+	in(155, B, 0);
 	wait_end(160, B, false);
 	assert_int_equal(violations(), 0);
 	expect(170, "12",
 	       "100-120 2 unknown\n"
 	       "100-120 1 unknown\n"
-	       "120-130 1 python cpu0\n"
+	       "120-121 1 python cpu0 sampled\n"
+	       "121-130 1 python cpu0\n"
 	       "130-140 1 held_runnable cpu0\n"
 	       "140-150 1 python cpu0\n"
-	       "hold 120-150 1\n"
+	       "hold 121-150 1\n"
 	       "120-160 2 gil_wait\n"
 	       "wait 120-160 2\n"
 	       "contention 120-160\n"
-	       "160-170 2 python sampled\n"
+	       "160-170 2 python cpu0 sampled\n"
 	       "150-170 1 native cpu0 sampled\n");
+}
+
+/* The only waiter has been woken by its time-out, and waits for a CPU: a drop wakes nobody. */
+static void a_holder_is_not_certain_while_the_waiters_are_awake(void **state)
+{
+	begin_as(true);
+	in(110, A, 0);
+	wait(120, B);
+	observe(120, B, A, 0, EVF_OBSERVE_DEFINITE);
+	out(121, B, FUTEX);
+	wake(130, B, 0);
+	observe(140, A, 0, 0, 0);
+	out(140, A, READ); /* its own reading: it has not got the GIL any more */
+	in(150, B, 0);
+	wait_end(151, B, false);
+	assert_int_equal(violations(), 0);
+	expect(160, "12",
+	       "100-120 2 unknown\n"
+	       "100-120 1 unknown\n"
+	       "120-121 1 python cpu0 sampled\n"
+	       "121-130 1 python cpu0\n"
+	       "hold 121-130 1\n"
+	       "130-140 1 python cpu0 sampled\n"
+	       "120-151 2 gil_wait\n"
+	       "wait 120-151 2\n"
+	       "contention 120-151\n"
+	       "151-160 2 python cpu0 sampled\n"
+	       "140-160 1 blocked sys0\n");
+}
+
+/* A thread that slept without the GIL may take it at once, or not at all: what the clock saw it
+ * doing last says which is likelier. */
+static void after_a_sleep_the_clock_s_last_look_counts(void **state)
+{
+	begin_as(true);
+	in(110, A, 0);
+	observe(120, A, A, 0, EVF_OBSERVE_CLOCK);
+	observe(130, A, 0, 0, 0);
+	out(130, A, READ);
+	wake(140, A, 0);
+	in(141, A, 0);
+	observe(150, A, 0, 0, EVF_OBSERVE_CLOCK);
+	out(160, A, READ);
+	observe(160, A, 0, 0, 0);
+	wake(170, A, 0);
+	in(171, A, 0);
+	expect(180, "1",
+	       "100-120 1 unknown\n"
+	       "120-130 1 python cpu0 sampled\n"
+	       "130-140 1 blocked sys0\n"
+	       "140-141 1 runnable cpu0\n"
+	       "141-150 1 python cpu0 sampled\n"
+	       "150-160 1 native cpu0 sampled\n"
+	       "160-170 1 blocked sys0\n"
+	       "170-171 1 runnable cpu0\n"
+	       "171-180 1 native cpu0 sampled\n");
+}
+
+/* No TAKE shows what it does then: it takes the GIL, unless a WAIT follows. */
+static void a_wait_on_the_mutex_ends_with_its_sleep(void **state)
+{
+	begin_as(true);
+	in(101, A, 0);
+	observe(102, A, 0, 0, 0);
+	out(102, A, READ);
+	wake(105, A, 0);
+	in(110, A, 0);
+	observe(120, A, 0, 0, 0);
+	FEED(SWITCH_OUT, switch_out, 120, A, 0,
+	     EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_GIL_MUTEX, .sysno = FUTEX);
+	wake(130, A, 0);
+	in(131, A, 0);
+	wait(132, A);
+	assert_int_equal(violations(), 0);
+	expect(140, "1",
+	       "100-102 1 unknown\n"
+	       "102-105 1 blocked sys0\n"
+	       "105-110 1 runnable cpu0\n"
+	       "110-120 1 unknown\n"
+	       "120-131 1 gil_wait\n"
+	       "wait 120-131 1 whole\n"
+	       "contention 120-131\n"
+	       "131-132 1 unknown\n"
+	       "132-140 1 gil_wait\n"
+	       "wait 132-140 1\n"
+	       "contention 132-140\n");
 }
 
 static void a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain(void **state)
@@ -577,6 +670,9 @@ int main(void)
 		cmocka_unit_test(a_look_at_the_switch_holds_for_the_whole_sleep),
 		cmocka_unit_test(a_sleep_without_a_look_is_unknown),
 		cmocka_unit_test(a_definite_look_of_a_waiter_makes_the_holder_certain),
+		cmocka_unit_test(a_holder_is_not_certain_while_the_waiters_are_awake),
+		cmocka_unit_test(after_a_sleep_the_clock_s_last_look_counts),
+		cmocka_unit_test(a_wait_on_the_mutex_ends_with_its_sleep),
 		cmocka_unit_test(a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain),
 		cmocka_unit_test(what_the_holder_did_comes_before_the_wait_that_ends_with_it),
 		cmocka_unit_test(a_look_that_may_be_from_before_the_sleep_settles_nothing),

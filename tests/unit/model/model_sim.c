@@ -210,7 +210,8 @@ static void run_seeds_of(bool partial, uint32_t losses, uint32_t snapshots, bool
 	for (int n = 0; n < TS_COUNT; n++)
 		assert_true(totals.ns[n] > 0);
 	assert_true(partial == (totals.sampled_ns > 0));
-	assert_true(totals.holds > seeds.count && totals.waits > seeds.count &&
+	/* partial: whole holds are those that some thread slept through */
+	assert_true(totals.holds > seeds.count / (partial ? 4 : 1) && totals.waits > seeds.count &&
 		    totals.turns > seeds.count && totals.runs > seeds.count);
 	assert_true(totals.samples > seeds.count && totals.gc_ns > seeds.count);
 	assert_true(unreported == (totals.contradictions > seeds.count));

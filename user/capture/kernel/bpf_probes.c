@@ -155,7 +155,7 @@ bool kernel_probes_usable(const struct kernel_probes *kernel)
 
 	if (err && err != -ENOENT)
 		return false;
-	return !bpf_obj_get_info_by_fd(bpf_program__fd(kernel->skeleton->progs.gil_take), &info,
+	return !bpf_obj_get_info_by_fd(bpf_program__fd(kernel->skeleton->progs.on_switch), &info,
 				       &size);
 }
 

@@ -14,6 +14,7 @@
 #include "capture/capture.h"
 #include "capture/kernel/refusal.h"
 #include "capture/kernel/uprobes.h"
+#include "bpf/shared.h"
 #include "gilscope.skel.h"
 
 DEFINE_CLEANUP(gilscope_bpf__destroy, struct gilscope_bpf *, gilscope_bpf__destroy, NULL)
@@ -124,6 +125,20 @@ static uint32_t kinds_of(const struct capture_options *options)
 	return options->stack_kinds ? options->stack_kinds & all : all;
 }
 
+_Static_assert((int)SHARED_MODE_EXACT == (int)MODE_EXACT &&
+		       (int)SHARED_MODE_EDGES == (int)MODE_EDGES &&
+		       (int)SHARED_MODE_FUTEX == (int)MODE_FUTEX,
+	       "the probes' modes are the stream's");
+
+static void choose_gil_programs(struct gilscope_bpf *skeleton, enum evidence_mode mode)
+{
+	skeleton->rodata->mode = mode;
+	bpf_program__set_autoload(skeleton->progs.gil_take, mode == MODE_EXACT);
+	bpf_program__set_autoload(skeleton->progs.gil_drop, mode == MODE_EXACT);
+	bpf_program__set_autoload(skeleton->progs.gil_wait, mode != MODE_FUTEX);
+	bpf_program__set_autoload(skeleton->progs.gil_wait_end, mode != MODE_FUTEX);
+}
+
 /* bpf/loop.bpf.c explains why there are two sets of programs for system calls. */
 static void choose_syscall_programs(struct gilscope_bpf *skeleton, const struct features *features)
 {
@@ -171,6 +186,7 @@ int load_programs(const struct features *features, const struct capture_options 
 	skeleton->rodata->stack_bytes = kernel_stack_bytes();
 	uprobes_prepare(skeleton, features_have(features, FEATURE_UPROBE_MULTI));
 	skeleton->rodata->stack_kinds = kinds_of(options);
+	choose_gil_programs(skeleton, options->mode);
 	bpf_program__set_autoload(skeleton->progs.on_clock, options->rate_hz > 0);
 	choose_syscall_programs(skeleton, features);
 	skeleton->rodata->wake_bytes = ring_bytes / 4;

@@ -64,8 +64,16 @@ void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi)
 						      (enum bpf_attach_type)ATTACH_UPROBE_MULTI);
 }
 
+/* Programs that this mode does without are not loaded, and their sites not probed. */
+static bool is_loaded(const struct placement *where)
+{
+	return bpf_program__fd(where->program) >= 0;
+}
+
 static int place(struct placement *where, uint64_t offset, uint64_t semaphore)
 {
+	if (!is_loaded(where))
+		return 0;
 	if (where->count >= where->room)
 		return -E2BIG;
 	where->semaphores[where->count] = semaphore;
@@ -217,7 +225,7 @@ int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton,
 	_cleanup_(bounded_answer_done) struct bounded_answer answer = {0};
 	struct placement places[PLACEMENTS] = {0};
 	struct setting setting = {.places = places, .target = target, .multi = multi};
-	int programs[PLACEMENTS], err;
+	int programs[PLACEMENTS], program_count = 0, err;
 
 	if (!room)
 		return -ENOMEM;
@@ -226,11 +234,12 @@ int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton,
 		places[i].offsets = room + 2 * i * most;
 		places[i].semaphores = places[i].offsets + most;
 		places[i].room = (uint32_t)most;
-		programs[i] = bpf_program__fd(places[i].program);
+		if (is_loaded(&places[i]))
+			programs[program_count++] = bpf_program__fd(places[i].program);
 	}
 	err = place_sites(places, target, stacks);
 	if (!err)
-		err = bounded_run(set_all, &setting, programs, PLACEMENTS, &answer);
+		err = bounded_run(set_all, &setting, programs, program_count, &answer);
 	if (!err)
 		err = answer.err;
 	if (err)

@@ -31,6 +31,7 @@ static const struct completion_kind KINDS[] = {
 	{"FORMAT", COMPLETE_WORD, export_format_name},
 	{"WHEN", COMPLETE_WORD, options_colour_name},
 	{"STATE,...", COMPLETE_WORDS, state_name},
+	{"MODE", COMPLETE_WORD, options_mode_name},
 	{"waiter|holder", COMPLETE_WORD, options_direction_name},
 };
 static const struct completion_kind NOTHING = {"", COMPLETE_NOTHING, NULL};

@@ -222,6 +222,7 @@ static void print_end(const struct observation *observation)
 void observe_head(const struct observe_options *options, struct stream_head *head)
 {
 	pipeline_live_head(head);
+	head->mode = options->mode;
 	head->stacks = !options->no_stacks;
 	head->rate_hz = head->stacks && options->rate_hz && features_clock() ? options->rate_hz : 0;
 }
@@ -234,6 +235,7 @@ static struct capture_options capture_options(const struct observe_options *opti
 				      .stacks = !options->no_stacks,
 				      .sources = !options->no_source,
 				      .rate_hz = options->rate_hz,
+				      .mode = options->mode,
 				      .stack_kinds = options->stack_kinds};
 
 	if (how.stacks && how.rate_hz && !sampling->available) {

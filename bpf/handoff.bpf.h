@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Dual MIT/GPL */
+/*
+ * handoff.bpf.h - the drop of a GIL that somebody waits for, seen without a probe on drop_gil.
+ *
+ * drop_gil signals gil->cond with the GIL's mutex held (Python/ceval_gil.h, drop_gil). When a
+ * thread sleeps there, pthread_cond_signal() wakes it by a futex call, in whose context
+ * sched_waking is reported. Somebody else's wake-up of a waiter is something else: a timer's ends
+ * the switch interval; the mutex's, with which the wait ends, has another futex; a waiter that
+ * passes a signal on (nptl/pthread_cond_wait.c) waits itself.
+ *
+ * A waiter that is on its way into its sleep, or out of it, is not woken, and the drop is not seen
+ * (docs/model.md#partial-gils-mode-edges).
+ */
+#ifndef GILSCOPE_HANDOFF_BPF_H
+#define GILSCOPE_HANDOFF_BPF_H
+
+#include "lock.bpf.h"
+
+/* Whether a drop request is set for the thread that is dropping this GIL (and still is
+ * last_holder). */
+static __always_inline bool drop_requested(const struct shared_gil *gil)
+{
+	__u64 tstate = 0, word = gil->drop_request;
+	__u32 request = 0;
+
+	if (gil->drop_request_kind == DROP_REQUEST_UNKNOWN)
+		return false;
+	if (gil->drop_request_kind != DROP_REQUEST_ADDRESS) {
+		if (bpf_probe_read_user(&tstate, sizeof(tstate),
+					(void *)(gil->address + gil->layout.last_holder)))
+			return false;
+		if (gil->drop_request_kind == DROP_REQUEST_INTERP &&
+		    bpf_probe_read_user(&tstate, sizeof(tstate),
+					(void *)(tstate + gil->tstate_interp)))
+			return false;
+		word += tstate;
+	}
+	if (bpf_probe_read_user(&request, sizeof(request), (void *)word))
+		return false;
+	return request & 1;
+}
+
+/*
+ * Whether a wake-up on this futex is the GIL's condition variable's, and not its mutex's, with
+ * which a wait ends. Where the C library keeps the futex outside of the GIL, it must be the one
+ * that the waiter sleeps on. A waiter may be woken before its sleep was noted.
+ */
+static __always_inline bool wakes_condition(const struct shared_gil *gil, __u64 futex,
+					    __u64 slept_on)
+{
+	__u64 offset = futex - gil->address;
+
+	if (offset >= gil->layout.size)
+		return futex == slept_on;
+	return offset >= gil->layout.cond && offset < gil->layout.mutex;
+}
+
+/* The current task, inside a call that wakes the sleepers of `futex`, wakes a thread that waits for
+ * a GIL. */
+static __always_inline void tell_drop(__u64 ts, __u64 me, __u64 futex, struct thread_note *waiter)
+{
+	struct shared_gil_key key = {.condition = waiter->wait_cond, .tgid = me >> 32};
+	struct shared_gil *gil = bpf_map_lookup_elem(&gils, &key);
+	__u32 tid = (__u32)me;
+	const struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+	bool requested = false;
+
+	if (!gil || !wakes_condition(gil, futex, waiter->futex) || (note && note->wait_cond))
+		return;
+	leave_futex(waiter);
+	check_current(ts, tid);
+	if (gil->pending) {
+		requested = drop_requested(gil);
+		gil->pending = 0;
+	}
+
+	struct ev_drop record = {
+		.hdr = HDR(DROP, ts, tid, gil->index, requested ? EVF_DROP_REQUESTED : 0)};
+	emit(&record, sizeof(record));
+}
+
+#endif
