@@ -18,7 +18,7 @@
 #include "shared.h"
 
 extern const volatile __u32 mode; /* SHARED_MODE_…; code for the others is not even loaded */
-extern int enabled; /* nothing is sent before all probes are in place */
+extern int enabled;		  /* nothing is sent before all probes are in place */
 extern const volatile __u32
 	wake_bytes; /* the reader is woken from this many unread bytes on: a quarter of the ring */
 extern __u64 target_bits[SHARED_TARGET_BITS / 64]; /* see shared.h */

@@ -148,15 +148,13 @@ __noinline int pystack_holds_gil(__u64 tstate)
 
 __noinline __u32 pystack_owner(__u64 tstate)
 {
-	struct shared_state_key key = {.tstate = tstate,
-				       .tgid = bpf_get_current_pid_tgid() >> 32};
+	struct shared_state_key key = {.tstate = tstate, .tgid = bpf_get_current_pid_tgid() >> 32};
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &key.tgid);
 	const __u32 *tid = bpf_map_lookup_elem(&states, &key);
 	const struct thread_note *note = tid ? bpf_map_lookup_elem(&notes, tid) : 0;
 
 	/* the memory may have become another thread's state since */
-	if (!python || !tid || !note || !note->pointer ||
-	    !is_thread(python, tstate, note->pointer))
+	if (!python || !tid || !note || !note->pointer || !is_thread(python, tstate, note->pointer))
 		return 0;
 	return *tid;
 }
@@ -177,13 +175,11 @@ static __always_inline bool in_transition(const struct shared_python *python, __
 static __always_inline void observe_gil(__u64 ts, __u32 tid, const struct shared_python *python,
 					__u64 gil, __u16 index, __u64 pointer, __u32 flags)
 {
-	struct ev_observe record = {
-		.hdr = HDR(OBSERVE, ts, tid, index, flags & EVF_OBSERVE_CLOCK)};
+	struct ev_observe record = {.hdr = HDR(OBSERVE, ts, tid, index, flags & EVF_OBSERVE_CLOCK)};
 	__u64 holder = 0;
 	__u32 locked = 0;
 
-	if (bpf_probe_read_user(&locked, sizeof(locked),
-				(void *)(gil + python->gil_layout.locked)))
+	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(gil + python->gil_layout.locked)))
 		return;
 	if (locked == 1)
 		holder = read_word(gil + python->gil_layout.last_holder);

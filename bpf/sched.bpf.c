@@ -233,8 +233,8 @@ static __always_inline __u64 send_stack_of(__u64 ts, struct task_struct *task, b
 	return tstate;
 }
 
-/* A sleep on a futex: marks it if the futex is part of a GIL, except for the sleep that a WAIT leads
- * to, on the condition variable. */
+/* A sleep on a futex: marks it if the futex is part of a GIL, except for the sleep that a WAIT
+ * leads to, on the condition variable. */
 static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 tgid, __u64 address,
 					   bool waits)
 {

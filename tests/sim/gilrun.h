@@ -25,6 +25,52 @@ static inline struct sim_seeds sim_seeds(const char *one, const char *many, uint
 	return (struct sim_seeds){1, number ? strtoull(number, NULL, 0) : count, false};
 }
 
+/* ── births and deaths ───────────────────────────────────────────────────── */
+
+static inline void sim_emit_thread(struct sim *s, const struct sim_thread *t, unsigned int flags)
+{
+	sim_emit_at(s, s->now, EV_THREAD, t->tid, 0,
+		    (uint8_t)(flags | (t->python ? EVF_THREAD_PYTHON : 0)),
+		    (union event){.thread = {.pid = SIM_PID}}, true);
+}
+
+static inline void sim_birth(struct sim *s, struct sim_thread *t)
+{
+	uint32_t index = (uint32_t)(t - s->threads);
+
+	t->alive = true;
+	t->python = index % 4 != 3;
+	t->inside = t->in_turn = t->woken = t->taking = t->wants_wait = t->gc = false;
+	t->relation = SIM_NONE;
+	t->sched = SIM_SLEEPS;
+	t->cpu = CPU_NONE;
+	t->sysno = SYSNO_NONE;
+	t->gil = (uint8_t)(index % s->gils_used);
+	t->own_epfd = index % 3 == 0 ? 10 + index : 0;
+	sim_emit_thread(s, t, EVF_THREAD_NEW);
+	sim_log(s, t);
+	s->now += 1 + sim_random(s, 3);
+	sim_wake(s, t, true);
+}
+
+static inline void sim_death(struct sim *s, struct sim_thread *t)
+{
+	if (t->sched != SIM_RUNS || t->relation != SIM_NONE || t->inside || t->taking)
+		return;
+	if (t->in_turn)
+		SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->now, t->tid, 0, true, false});
+	t->alive = false;
+	if (s->gils[t->gil].previous == t - s->threads)
+		s->gils[t->gil].previous =
+			SIM_TIDS; /* the next thread with this tid is another one */
+	sim_emit(s, EV_THREAD_EXIT, t->tid, 0, 0);
+	sim_occupy(s, t->cpu, SIM_FOREIGN + t->cpu);
+	if (s->cpus[t->cpu].waiting)
+		sim_emit_run(s, t->cpu, false);
+	else if (s->cpus[t->cpu].reported)
+		sim_emit_run(s, t->cpu, true);
+}
+
 /* ── snapshots ───────────────────────────────────────────────────────────── */
 
 static inline void sim_emit_loop(struct sim *s, const struct sim_thread *t)

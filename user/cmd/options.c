@@ -337,8 +337,7 @@ void options_parse(const struct command *command, int argc, char **argv,
 	struct parsing parsing = {.command = command, .options = ret_options};
 	size_t count;
 
-	*ret_options = (struct options){.observe = {.rate_hz = CAPTURE_RATE_HZ,
-						    .mode = MODE_EXACT},
+	*ret_options = (struct options){.observe = {.rate_hz = CAPTURE_RATE_HZ, .mode = MODE_EXACT},
 					.stall_ns = STALL_DEFAULT_NS,
 					.output = command->output};
 	count = options_of(command, list);

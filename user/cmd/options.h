@@ -84,8 +84,8 @@ struct option_use {
 /* Of commands that observe … */
 #define OBSERVE_OPTIONS                                                                            \
 	{.id = OPTION_PID}, {.id = OPTION_DURATION}, {.id = OPTION_QUIET}, {.id = OPTION_MODE},    \
-		{.id = OPTION_RATE}, {.id = OPTION_NO_STACKS}, {.id = OPTION_NO_SOURCE}, {.id = OPTION_STACK_KINDS},    \
-		{.id = OPTION_RING_SIZE},                                                          \
+		{.id = OPTION_RATE}, {.id = OPTION_NO_STACKS}, {.id = OPTION_NO_SOURCE},           \
+		{.id = OPTION_STACK_KINDS}, {.id = OPTION_RING_SIZE},                              \
 	{                                                                                          \
 		.id = OPTION_READY_FD                                                              \
 	}

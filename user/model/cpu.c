@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cpu.c - the scheduling of threads, and which tasks have the CPUs that they are queued at. */
-#include "model/private.h"
+#include "model/edges.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -105,8 +105,7 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 	}
 	relation_list(w, t);
 	/* partial: no TAKE shows when a sleeper on the mutex has the GIL */
-	if (sched == SCHED_RUNNING &&
-	    (t->in_handover || (t->by_mutex && process_of(t)->partial)))
+	if (sched == SCHED_RUNNING && (t->in_handover || (t->by_mutex && process_of(t)->partial)))
 		relation_handed_over(w, t, ts);
 	if (process_of(t)->partial) {
 		edges_recount(w, t);

@@ -11,7 +11,7 @@
  * observation (t->sampled) is emitted as a `sampled` interval. After a DROP the GIL is unknown, not
  * free: a running thread may take it again, untraced, before the waiter does.
  */
-#include "model/private.h"
+#include "model/edges.h"
 
 unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled)
 {
@@ -72,8 +72,7 @@ void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts)
 	if (t->relation == REL_NONE && !is_off(process_of(t))) {
 		relation_set(w, t, REL_NONE | REL_HOLDING);
 		edges_sample_none(w, t);
-	} else if (t->relation == REL_HOLDING && gil_is_partial(gil_of(t)) &&
-		   !gil_of(t)->traced) {
+	} else if (t->relation == REL_HOLDING && gil_is_partial(gil_of(t)) && !gil_of(t)->traced) {
 		gil_hold_end(w, gil_of(t), ts, false, false);
 		relation_set(w, t, REL_NONE | REL_HOLDING);
 	}
@@ -185,7 +184,8 @@ static void acquire(struct world *w, struct gil_machine *g, struct thread_machin
 {
 	if (g->pub.holder)
 		gil_violate(w, g, ts);
-	/* as in relation_handed_over(): the one that was observed with it last, perhaps until now */
+	/* as in relation_handed_over(): the one that was observed with it last, perhaps until now
+	 */
 	thread_cut(w, t, ts);
 	relation_acquire(w, t, ts);
 	gil_hold_begin(w, g, t, ts, true);
@@ -236,8 +236,7 @@ void edges_feed(struct world *w, const struct fact *fact)
 static bool holds_still(const struct gil_machine *g, const struct thread_machine *t, bool definite,
 			uint64_t since, uint64_t ts)
 {
-	return (thread_is_off(t) && t->ts_off <= since) ||
-	       (definite && since == ts && g->traced);
+	return (thread_is_off(t) && t->ts_off <= since) || (definite && since == ts && g->traced);
 }
 
 static void settle_holder(struct world *w, struct gil_machine *g, struct thread_machine *t,
@@ -257,8 +256,8 @@ static void settle_holder(struct world *w, struct gil_machine *g, struct thread_
 	if (definite && since == ts)
 		g->ts_read = ts;
 	/* the observer waits, and is the only thread that is awake */
-	g->proven = definite && since == ts && !gil_process(g)->may_wait && observer && observer->part == WAIT_AWAKE &&
-		    g->waits[WAIT_AWAKE] == 1;
+	g->proven = definite && since == ts && !gil_process(g)->may_wait && observer &&
+		    observer->part == WAIT_AWAKE && g->waits[WAIT_AWAKE] == 1;
 }
 
 /* Threads that have been off the CPU since before the observation, and are not the holder, have no
@@ -331,9 +330,8 @@ static bool contradicts(const struct gil_machine *g, const struct fact *fact,
 	return elsewhere && (flags & EVF_OBSERVE_DEFINITE || (holder && observer == holder));
 }
 
-static void observe_gil(struct world *w, const struct fact *fact,
-			struct thread_machine *observer, struct thread_machine *holder,
-			uint64_t since)
+static void observe_gil(struct world *w, const struct fact *fact, struct thread_machine *observer,
+			struct thread_machine *holder, uint64_t since)
 {
 	unsigned int flags = fact->event->hdr.flags;
 	struct gil_machine *g = fact->gil;

@@ -5,7 +5,7 @@
  * A relation of a thread is a set of possibilities (REL_…) that facts narrow down. It is
  * REL_HOLDING exactly while the thread is its GIL's certain holder.
  */
-#include "model/private.h"
+#include "model/edges.h"
 
 #include <errno.h>
 #include <stdlib.h>

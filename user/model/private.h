@@ -58,9 +58,9 @@ struct process_entry {
 	bool partial; /* the world's mode is, or that of a GIL which is not retired; so relations of
 			 its threads are known in part only: derive_partial() */
 	uint32_t untouched; /* living threads without an event since the last loss */
-	bool may_wait; /* partial: a thread whose relation is unknown may wait for a GIL */
-	bool passed;  /* a GIL site, since the last loss */
-	uint32_t ran; /* living threads that certainly ran Python since then: sites.c */
+	bool may_wait;	    /* partial: a thread whose relation is unknown may wait for a GIL */
+	bool passed;	    /* a GIL site, since the last loss */
+	uint32_t ran;	    /* living threads that certainly ran Python since then: sites.c */
 };
 
 /* An epoll descriptor that belongs to a loop (`declared`), or that some thread waited on last. */
@@ -102,7 +102,7 @@ struct gil_machine {
 	/* partial: edges.c */
 	uint32_t waits[WAIT_PARTS]; /* threads in each part of a wait */
 	bool traced;		    /* a drop would be, by these numbers */
-	uint64_t ts_read; /* `sampled` was its holder at that instant, for certain */
+	uint64_t ts_read;	    /* `sampled` was its holder at that instant, for certain */
 	bool proven; /* `sampled` has it, unless the only thread that would get the signal of a drop
 			without a wake-up does not go to sleep */
 };
@@ -149,12 +149,12 @@ struct thread_machine {
 	/* partial, as last observed; valid only as long as the thread cannot act: edges.c */
 	bool sampled;			 /* it was observed, … */
 	struct gil_machine *sampled_gil; /* … with this GIL, whose `sampled` it is; NULL: none */
-	uint64_t ts_sampled; /* it read lock words itself then, … */
-	uint32_t words;	     /* … so many GILs', */
-	bool clocked;	     /* the clock has hit it … */
-	struct gil_machine *clock_gil; /* … with this GIL; NULL: with none */
-	enum wait_part part; /* of a wait, as counted in its GIL's `waits` */
-	uint64_t ts_off;     /* it has been off the CPU at least since then */
+	uint64_t ts_sampled;		 /* it read lock words itself then, … */
+	uint32_t words;			 /* … so many GILs', */
+	bool clocked;			 /* the clock has hit it … */
+	struct gil_machine *clock_gil;	 /* … with this GIL; NULL: with none */
+	enum wait_part part;		 /* of a wait, as counted in its GIL's `waits` */
+	uint64_t ts_off;		 /* it has been off the CPU at least since then */
 
 	/* place and loop: loop.c */
 	enum place place;
@@ -510,27 +510,6 @@ void sites_fact(struct world *w, const struct fact *fact);  /* a site was passed
 void sites_stack(struct world *w, const struct fact *fact); /* a thread's stack, taken by itself */
 void sites_forget(struct gil_machine *g);		    /* a loss begins */
 void sites_forget_thread(struct thread_machine *t);
-
-/* ── edges.c: what is different with partial GILs ────────────────────────── */
-
-/* The relation to derive a state from; *ret_sampled is set if it is only the last observation. */
-unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled);
-/* Notes that the GIL was observed with `holder`, or (NULL) without one. */
-void edges_sample_holder(struct world *w, struct gil_machine *g, struct thread_machine *holder);
-/* Notes that the thread was observed without a GIL. */
-void edges_sample_none(struct world *w, struct thread_machine *t);
-/* What was observed of the thread says nothing any more. */
-void edges_sample_forget(struct world *w, struct thread_machine *t);
-/* Takes back what was certain only while the thread could not act, if it can now. */
-void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts);
-void edges_off(struct world *w, struct thread_machine *t, uint64_t ts); /* it left the CPU */
-void edges_on(struct world *w, struct thread_machine *t);		/* it has one again */
-/* The threads of a process that may wait for a GIL, as far as is known, may have changed. */
-void edges_may_wait(struct world *w, struct process_entry *process);
-/* It begins or ceases to wait, to sleep, or to sleep on the GIL's mutex. */
-void edges_recount(struct world *w, struct thread_machine *t);
-void edges_feed(struct world *w, const struct fact *fact);
-void edges_observe(struct world *w, const struct fact *fact, struct thread_machine *holder);
 
 /* ── names.c ─────────────────────────────────────────────────────────────── */
 

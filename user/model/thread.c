@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* thread.c - threads: begin and end, and the states and intervals that follow from their machines.
  */
-#include "model/private.h"
+#include "model/edges.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* world.c - feeding: which machines get an event, when evidence begins and ends, and the order in
  * which the sink is called. */
-#include "model/private.h"
+#include "model/edges.h"
 
 #include <errno.h>
 #include <stdlib.h>

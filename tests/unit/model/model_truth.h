@@ -228,7 +228,8 @@ static void on_sample(void *ctx, const struct sample *sample)
 	EXPECT(c, checked_of(c, sample->thread)->end == sample->ts && sample->ts == c->now,
 	       "a stack of %llu when all is emitted until %llu", (unsigned long long)sample->ts,
 	       (unsigned long long)checked_of(c, sample->thread)->end);
-	EXPECT(c, !sample->seen_by || (sample->gil && gil_last_holder(sample->gil) == sample->thread),
+	EXPECT(c,
+	       !sample->seen_by || (sample->gil && gil_last_holder(sample->gil) == sample->thread),
 	       "not the holder");
 	c->samples++;
 }

@@ -22,8 +22,8 @@ struct observe_options {
 	bool no_source;	      /* lines of source are not read */
 	uint32_t stack_kinds; /* capture.h; 0: all */
 	enum evidence_mode mode;
-	bool quiet;	      /* no progress line, no announcements of stalls */
-	int ready_fd;	      /* reports here that the observation has begun (ready.h); 0: no */
+	bool quiet;   /* no progress line, no announcements of stalls */
+	int ready_fd; /* reports here that the observation has begun (ready.h); 0: no */
 };
 
 /* Fills the head of a stream that is observed with these options. */

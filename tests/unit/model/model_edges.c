@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The model's rules about partial GILs (mode edges), one small sequence of events each: what an
+ * observation of the lock word proves, and for how long.
+ */
+#include "tests/sim/emitted.h"
+
+/* The same happens in two processes. Only the GIL of the second is declared to have its contended
+ * transitions traced and no others. */
+static void the_mode_belongs_to_the_gil(void **state)
+{
+	const uint32_t other_pid = 200;
+
+	begin_as(false);
+	FEED(GIL, gil, 0, other_pid, 1, EVF_GIL_EDGES, .address = 0x2000);
+	FEED(THREAD, thread, 100, C, 0, EVF_THREAD_PYTHON, .pid = other_pid);
+	wait(110, A);
+	FEED(WAIT, wait, 110, C, 1, 0);
+	wait_end(120, A, false);
+	take(120, A);
+	FEED(WAIT_END, wait_end, 120, C, 1, 0);
+	drop(140, A);
+	FEED(DROP, drop, 140, C, 1, 0);
+	expect(150, "13",
+	       "100-110 1 unknown\n"
+	       "100-110 3 unknown\n"
+	       "110-120 1 gil_wait\n"
+	       "wait 110-120 1\n"
+	       "contention 110-120\n"
+	       "110-120 3 gil_wait\n"
+	       "wait 110-120 3\n"
+	       "contention 110-120\n"
+	       "120-140 1 python\n"
+	       "hold 120-140 1 whole\n"
+	       "120-140 3 python sampled\n"
+	       "140-150 1 native\n"
+	       "140-150 3 native sampled\n");
+}
+
+/* The process's only partial GIL is replaced by one whose every transition is traced. Both threads
+ * run before and after that. */
+static void a_process_is_partial_only_as_long_as_a_gil_of_it_is(void **state)
+{
+	begin_as(false);
+	FEED(GIL, gil, 105, PID, 0, EVF_GIL_EDGES, .address = 0x2000);
+	in(106, A, 0);
+	in(106, B, 1);
+	drop(107, B);
+	FEED(GIL, gil, 110, PID, 0, 0, .address = 0x3000);
+	take(120, A);
+	drop(130, A);
+	assert_int_equal(violations(), 0);
+	expect(140, "12",
+	       "100-107 2 unknown\n"
+	       "107-110 2 native cpu1 sampled\n"
+	       "100-120 1 unknown\n"
+	       "110-120 2 unknown\n"
+	       "120-130 1 python cpu0\n"
+	       "hold 120-130 1 whole\n"
+	       "120-140 2 native cpu1\n"
+	       "130-140 1 native cpu0\n");
+}
+
+/* The same, but the index is reused for a GIL of another process. */
+static void a_process_that_loses_its_partial_gil_is_not_partial(void **state)
+{
+	const uint32_t other_pid = 200;
+
+	begin_as(false);
+	FEED(GIL, gil, 105, PID, 1, EVF_GIL_EDGES, .address = 0x2000);
+	in(106, A, 0);
+	in(106, B, 1);
+	FEED(DROP, drop, 107, B, 1, 0);
+	FEED(GIL, gil, 110, other_pid, 1, 0, .address = 0x3000);
+	take(120, A);
+	drop(130, A);
+	assert_int_equal(violations(), 0);
+	expect(140, "12",
+	       "100-107 2 unknown\n"
+	       "107-110 2 native cpu1 sampled\n"
+	       "100-120 1 unknown\n"
+	       "110-120 2 unknown\n"
+	       "120-130 1 python cpu0\n"
+	       "hold 120-130 1 whole\n"
+	       "120-140 2 native cpu1\n"
+	       "130-140 1 native cpu0\n");
+}
+
+/* Another partial GIL remains, so the threads are still sampled. That the thread had the retired
+ * GIL says nothing about what it holds now. */
+static void a_thread_seen_with_a_retired_gil_is_unknown(void **state)
+{
+	begin_as(true);
+	FEED(GIL, gil, 105, PID, 1, 0, .address = 0x2000);
+	in(110, A, 0);
+	observe(110, A, A, 0, 0);
+	FEED(GIL, gil, 120, PID, 0, 0, .address = 0x3000);
+	observe(130, A, A, 0, 0);
+	FEED(GIL, gil, 140, PID, 0, 0, .address = 0x4000);
+	observe(150, A, A, 0, 0);
+	FEED(GIL, gil, 150, PID, 0, 0, .address = 0x5000);
+	out(150, A, READ);
+	assert_int_equal(violations(), 0);
+	expect(160, "1",
+	       "100-110 1 unknown\n"
+	       "110-120 1 python cpu0 sampled\n"
+	       "120-130 1 unknown\n"
+	       "130-140 1 python cpu0 sampled\n"
+	       "140-150 1 unknown\n"
+	       "150-160 1 unknown\n");
+}
+
+static void an_acquisition_is_certain_only_while_somebody_waits(void **state)
+{
+	begin_as(true);
+	wait(110, A);
+	wait(111, B);
+	out(112, B, FUTEX);
+	wait_end(120, A, false); /* B sleeps: A's DROP would be seen */
+	drop(130, A);
+	wake(131, B, 0);
+	in(132, B, 0);
+	wait_end(140, B, false); /* nobody waits */
+	expect(150, "12",
+	       "100-110 1 unknown\n"
+	       "100-111 2 unknown\n"
+	       "110-120 1 gil_wait\n"
+	       "wait 110-120 1\n"
+	       "120-130 1 python\n"
+	       "hold 120-130 1 whole\n"
+	       "111-140 2 gil_wait\n"
+	       "wait 111-140 2\n"
+	       "contention 110-140\n"
+	       "140-150 2 python cpu0 sampled\n"
+	       "130-150 1 native sampled\n");
+}
+
+static void a_look_at_the_switch_holds_for_the_whole_sleep(void **state)
+{
+	begin_as(true);
+	in(110, A, 0);
+	observe(110, A, A, 0, 0);
+	out(120, A, READ);
+	observe(120, A, A, 0, 0);
+	wake(130, A, 0);
+	in(140, A, 0);
+	observe(140, A, A, 0, 0);
+	observe(150, A, 0, 0, 0);
+	out(160, A, READ);
+	observe(160, A, 0, 0, 0);
+	wake(170, A, 0);
+	in(180, A, 0);
+	expect(190, "1",
+	       "100-110 1 unknown\n"
+	       "110-120 1 python cpu0 sampled\n"
+	       "120-130 1 held_blocked sys0\n"
+	       "130-140 1 held_runnable cpu0\n"
+	       "hold 120-140 1\n"
+	       "140-150 1 python cpu0 sampled\n"
+	       "150-160 1 native cpu0 sampled\n"
+	       "160-170 1 blocked sys0\n"
+	       "170-180 1 runnable cpu0\n"
+	       "180-190 1 unknown\n");
+}
+
+static void a_sleep_without_a_look_is_unknown(void **state)
+{
+	begin_as(true);
+	in(110, A, 0);
+	observe(110, A, A, 0, 0);
+	out(120, A, READ);
+	expect(130, "1",
+	       "100-110 1 unknown\n"
+	       "110-120 1 python cpu0 sampled\n"
+	       "120-130 1 unknown\n");
+}
+
+static void a_definite_look_of_a_waiter_makes_the_holder_certain(void **state)
+{
+	begin_as(true);
+	in(110, A, 0);
+	wait(120, B);
+	observe(120, B, A, 0, EVF_OBSERVE_DEFINITE);
+	out(121, B, FUTEX); /* it would not sleep if A had dropped the GIL since */
+	preempt(130, A, 0);
+	in(140, A, 0);
+	drop(150, A);
+	wake(150, B, 0);
+	in(155, B, 0);
+	wait_end(160, B, false);
+	assert_int_equal(violations(), 0);
+	expect(170, "12",
+	       "100-120 2 unknown\n"
+	       "100-120 1 unknown\n"
+	       "120-121 1 python cpu0 sampled\n"
+	       "121-130 1 python cpu0\n"
+	       "130-140 1 held_runnable cpu0\n"
+	       "140-150 1 python cpu0\n"
+	       "hold 121-150 1\n"
+	       "120-160 2 gil_wait\n"
+	       "wait 120-160 2\n"
+	       "contention 120-160\n"
+	       "160-170 2 python cpu0 sampled\n"
+	       "150-170 1 native cpu0 sampled\n");
+}
+
+/* The only waiter has been woken by its time-out, and waits for a CPU: a drop wakes nobody. */
+static void a_holder_is_not_certain_while_the_waiters_are_awake(void **state)
+{
+	begin_as(true);
+	in(110, A, 0);
+	wait(120, B);
+	observe(120, B, A, 0, EVF_OBSERVE_DEFINITE);
+	out(121, B, FUTEX);
+	wake(130, B, 0);
+	observe(140, A, 0, 0, 0);
+	out(140, A, READ); /* its own reading: it has not got the GIL any more */
+	in(150, B, 0);
+	wait_end(151, B, false);
+	assert_int_equal(violations(), 0);
+	expect(160, "12",
+	       "100-120 2 unknown\n"
+	       "100-120 1 unknown\n"
+	       "120-121 1 python cpu0 sampled\n"
+	       "121-130 1 python cpu0\n"
+	       "hold 121-130 1\n"
+	       "130-140 1 python cpu0 sampled\n"
+	       "120-151 2 gil_wait\n"
+	       "wait 120-151 2\n"
+	       "contention 120-151\n"
+	       "151-160 2 python cpu0 sampled\n"
+	       "140-160 1 blocked sys0\n");
+}
+
+/* A thread that slept without the GIL may take it at once, or not at all: what the clock saw it
+ * doing last says which is likelier. */
+static void after_a_sleep_the_clock_s_last_look_counts(void **state)
+{
+	begin_as(true);
+	in(110, A, 0);
+	observe(120, A, A, 0, EVF_OBSERVE_CLOCK);
+	observe(130, A, 0, 0, 0);
+	out(130, A, READ);
+	wake(140, A, 0);
+	in(141, A, 0);
+	observe(150, A, 0, 0, EVF_OBSERVE_CLOCK);
+	out(160, A, READ);
+	observe(160, A, 0, 0, 0);
+	wake(170, A, 0);
+	in(171, A, 0);
+	expect(180, "1",
+	       "100-120 1 unknown\n"
+	       "120-130 1 python cpu0 sampled\n"
+	       "130-140 1 blocked sys0\n"
+	       "140-141 1 runnable cpu0\n"
+	       "141-150 1 python cpu0 sampled\n"
+	       "150-160 1 native cpu0 sampled\n"
+	       "160-170 1 blocked sys0\n"
+	       "170-171 1 runnable cpu0\n"
+	       "171-180 1 native cpu0 sampled\n");
+}
+
+/* No TAKE shows what it does then: it takes the GIL, unless a WAIT follows. */
+static void a_wait_on_the_mutex_ends_with_its_sleep(void **state)
+{
+	begin_as(true);
+	in(101, A, 0);
+	observe(102, A, 0, 0, 0);
+	out(102, A, READ);
+	wake(105, A, 0);
+	in(110, A, 0);
+	observe(120, A, 0, 0, 0);
+	FEED(SWITCH_OUT, switch_out, 120, A, 0, EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_GIL_MUTEX,
+	     .sysno = FUTEX);
+	wake(130, A, 0);
+	in(131, A, 0);
+	wait(132, A);
+	assert_int_equal(violations(), 0);
+	expect(140, "1",
+	       "100-102 1 unknown\n"
+	       "102-105 1 blocked sys0\n"
+	       "105-110 1 runnable cpu0\n"
+	       "110-120 1 unknown\n"
+	       "120-131 1 gil_wait\n"
+	       "wait 120-131 1 whole\n"
+	       "contention 120-131\n"
+	       "131-132 1 unknown\n"
+	       "132-140 1 gil_wait\n"
+	       "wait 132-140 1\n"
+	       "contention 132-140\n");
+}
+
+static void a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain(void **state)
+{
+	begin_as(true);
+	in(110, A, 0);
+	wait(120, B);
+	observe(130, 0, A, 5, 0);
+	expect(140, "1",
+	       "100-130 1 unknown\n"
+	       "130-140 1 python cpu0 sampled\n"
+	       "contention 120-140\n");
+}
+
+/* A waiter's time is attributed to what the holder did, so the holder's intervals are emitted
+ * first. */
+static void what_the_holder_did_comes_before_the_wait_that_ends_with_it(void **state)
+{
+	begin_as(true);
+	in(110, A, 0);
+	wait(120, B);
+	observe(130, 0, A, 5, 0);
+	wait_end(140, B, false);
+	expect(150, "12",
+	       "100-120 2 unknown\n"
+	       "100-130 1 unknown\n"
+	       "130-140 1 python cpu0 sampled\n"
+	       "120-140 2 gil_wait\n"
+	       "wait 120-140 2\n"
+	       "contention 120-140\n"
+	       "140-150 2 python sampled\n"
+	       "140-150 1 native cpu0 sampled\n");
+}
+
+static void a_look_that_may_be_from_before_the_sleep_settles_nothing(void **state)
+{
+	begin_as(true);
+	asleep(150, A, 20, EVF_STATE_SYSCALL);
+	observe(155, 0, 0, 20, 0);
+	observe(175, 0, 0, 20, 0);
+	expect(180, "1",
+	       "100-150 1 unknown\n"
+	       "150-175 1 unknown\n"
+	       "175-180 1 blocked sys0\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_mode_belongs_to_the_gil),
+		cmocka_unit_test(a_process_is_partial_only_as_long_as_a_gil_of_it_is),
+		cmocka_unit_test(a_process_that_loses_its_partial_gil_is_not_partial),
+		cmocka_unit_test(a_thread_seen_with_a_retired_gil_is_unknown),
+		cmocka_unit_test(an_acquisition_is_certain_only_while_somebody_waits),
+		cmocka_unit_test(a_look_at_the_switch_holds_for_the_whole_sleep),
+		cmocka_unit_test(a_sleep_without_a_look_is_unknown),
+		cmocka_unit_test(a_definite_look_of_a_waiter_makes_the_holder_certain),
+		cmocka_unit_test(a_holder_is_not_certain_while_the_waiters_are_awake),
+		cmocka_unit_test(after_a_sleep_the_clock_s_last_look_counts),
+		cmocka_unit_test(a_wait_on_the_mutex_ends_with_its_sleep),
+		cmocka_unit_test(a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain),
+		cmocka_unit_test(what_the_holder_did_comes_before_the_wait_that_ends_with_it),
+		cmocka_unit_test(a_look_that_may_be_from_before_the_sleep_settles_nothing),
+	};
+
+	return cmocka_run_group_tests_name("model_edges", tests, NULL, NULL);
+}
