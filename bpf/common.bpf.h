@@ -38,10 +38,10 @@ struct {
 } targets SEC(".maps") __weak;
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__type(key, struct shared_gil_key);
-	__type(value, struct shared_gil);
-	__uint(max_entries, SHARED_MAX_GILS);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32); /* shared_gil_slot() */
+	__type(value, struct shared_gil_slot);
+	__uint(max_entries, SHARED_GIL_SLOTS);
 } gils SEC(".maps") __weak;
 
 struct {
@@ -90,6 +90,19 @@ static __always_inline bool is_target(__u32 tgid)
 	if (!(target_bits[bit / 64] >> bit % 64 & 1))
 		return false;
 	return enabled && bpf_map_lookup_elem(&targets, &tgid);
+}
+
+/* The GIL to which the condition variable belongs; NULL if unknown. */
+static __always_inline struct shared_gil *find_gil(const struct shared_gil_key *key)
+{
+	for (__u32 i = 0; i < SHARED_GIL_TRIES; i++) {
+		__u32 number = shared_gil_slot(key, i);
+		struct shared_gil_slot *slot = bpf_map_lookup_elem(&gils, &number);
+
+		if (slot && slot->key.condition == key->condition && slot->key.tgid == key->tgid)
+			return &slot->gil;
+	}
+	return 0;
 }
 
 /* The thread's note, created if missing; NULL only if the map is full. */

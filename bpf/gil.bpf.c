@@ -43,7 +43,7 @@ static __always_inline struct shared_gil *gil_with(__u64 condition, __u16 kind, 
 
 	if (!enabled)
 		return 0;
-	gil = bpf_map_lookup_elem(&gils, &key);
+	gil = find_gil(&key);
 	if (!gil) {
 		emit_unknown_gil(&key, kind, ts, (__u32)pid_tgid);
 		return 0;
@@ -186,7 +186,7 @@ int gil_wait_end(struct pt_regs *ctx)
 	if (!enabled || !note || !note->wait_cond)
 		return 0;
 	key.condition = note->wait_cond;
-	gil = bpf_map_lookup_elem(&gils, &key);
+	gil = find_gil(&key);
 	check_current(ts, tid);
 	if (!gil || bpf_probe_read_user(&locked, sizeof(locked),
 					(void *)(gil->address + gil->layout.locked)))

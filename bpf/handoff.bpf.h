@@ -60,7 +60,7 @@ static __always_inline bool wakes_condition(const struct shared_gil *gil, __u64 
 static __always_inline void tell_drop(__u64 ts, __u64 me, __u64 futex, struct thread_note *waiter)
 {
 	struct shared_gil_key key = {.condition = waiter->wait_cond, .tgid = me >> 32};
-	struct shared_gil *gil = bpf_map_lookup_elem(&gils, &key);
+	struct shared_gil *gil = find_gil(&key);
 	__u32 tid = (__u32)me;
 	const struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
 	bool requested = false;

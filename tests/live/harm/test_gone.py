@@ -19,6 +19,7 @@ pytestmark = pytest.mark.beside
 
 BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
 MAPS = ("targets", "pythons", "gils", "loop_fds", "gc_sites")
+GIL_SLOTS = 4096  # SHARED_GIL_SLOTS
 BITS = 4096  # SHARED_TARGET_BITS: PIDs that far apart have the same bit
 LOOP = """
 import asyncio
@@ -63,10 +64,11 @@ def maps_of(pid):
 
 def pids_in(entries):
     """All 4-byte numbers in the keys. Every key contains the PID, at a place that depends on the
-    map."""
+    map. The map of GILs is an array, with the key at the front of the value."""
     found = set()
     for entry in entries:
-        key = bytes(int(byte, 16) for byte in entry["key"])
+        words = entry["value"][:16] if len(entries) == GIL_SLOTS else entry["key"]
+        key = bytes(int(byte, 16) for byte in words)
         found |= {int.from_bytes(key[at : at + 4], "little") for at in range(0, len(key), 4)}
     return found
 

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/diag.h"
+#include "capture/gil_slots.h"
 #include "capture/kernel/clocks.h"
 #include "capture/kernel/load.h"
 #include "capture/kernel/uprobes.h"
@@ -20,6 +21,7 @@ struct kernel_probes {
 	struct ring_buffer *ring;
 	struct clocks clocks;
 	struct bpf_map *maps[PROBES_MAPS];
+	struct gil_slots gil_slots;
 	struct shared_loss *no_losses; /* one per CPU: what a counter is reset to */
 	int cpu_count;
 	uint32_t rate_hz;
@@ -234,32 +236,79 @@ static bool bit_is_needed(const struct bpf_map *targets, uint32_t pid)
 	return true;
 }
 
+static int update(const struct bpf_map *map, const void *key, const void *value)
+{
+	return bpf_map__update_elem(map, key, bpf_map__key_size(map), value,
+				    bpf_map__value_size(map), BPF_ANY);
+}
+
+static int set_gil(struct kernel_probes *kernel, const struct shared_gil_key *key,
+		   const struct shared_gil *gil)
+{
+	struct shared_gil_slot entry = {.gil = *gil};
+	const struct bpf_map *gils = kernel->maps[PROBES_GILS];
+	uint32_t slot;
+	int err = gil_slots_take(&kernel->gil_slots, key, &slot);
+
+	/* the key last: a probe that finds it reads the rest */
+	if (!err)
+		err = update(gils, &slot, &entry);
+	entry.key = *key;
+	return err ? err : update(gils, &slot, &entry);
+}
+
+static void remove_gil(struct kernel_probes *kernel, const struct shared_gil_key *key)
+{
+	const struct shared_gil_slot nothing = {0};
+	uint32_t slot;
+
+	if (!gil_slots_free(&kernel->gil_slots, key, &slot))
+		(void)update(kernel->maps[PROBES_GILS], &slot, &nothing);
+}
+
+static int set_target(const struct kernel_probes *kernel, const uint32_t *pid,
+		      const struct shared_target *target)
+{
+	uint64_t mask, *word = target_bit(kernel, *pid, &mask);
+	int err = update(kernel->maps[PROBES_TARGETS], pid, target);
+
+	if (!err)
+		__atomic_fetch_or(word, mask, __ATOMIC_SEQ_CST);
+	return err;
+}
+
+static void remove_target(const struct kernel_probes *kernel, const uint32_t *pid)
+{
+	uint64_t mask, *word = target_bit(kernel, *pid, &mask);
+	const struct bpf_map *targets = kernel->maps[PROBES_TARGETS];
+
+	(void)bpf_map__delete_elem(targets, pid, sizeof(*pid), 0);
+	if (!bit_is_needed(targets, *pid))
+		__atomic_fetch_and(word, ~mask, __ATOMIC_SEQ_CST);
+}
+
 static int set(void *ctx, enum probes_map map, const void *key, const void *value)
 {
-	const struct kernel_probes *kernel = ctx;
-	struct bpf_map *where = kernel->maps[map];
-	int err = bpf_map__update_elem(where, key, bpf_map__key_size(where), value,
-				       bpf_map__value_size(where), BPF_ANY);
-	uint64_t mask, *word;
+	struct kernel_probes *kernel = ctx;
 
-	if (!err && map == PROBES_TARGETS) {
-		word = target_bit(kernel, *(const uint32_t *)key, &mask);
-		__atomic_fetch_or(word, mask, __ATOMIC_SEQ_CST);
-	}
-	return err;
+	if (map == PROBES_GILS)
+		return set_gil(kernel, key, value);
+	if (map == PROBES_TARGETS)
+		return set_target(kernel, key, value);
+	return update(kernel->maps[map], key, value);
 }
 
 static void remove_entry(void *ctx, enum probes_map map, const void *key)
 {
-	const struct kernel_probes *kernel = ctx;
-	struct bpf_map *where = kernel->maps[map];
-	uint64_t mask, *word;
+	struct kernel_probes *kernel = ctx;
+	const struct bpf_map *where = kernel->maps[map];
 
-	(void)bpf_map__delete_elem(where, key, bpf_map__key_size(where), 0);
-	if (map == PROBES_TARGETS && !bit_is_needed(where, *(const uint32_t *)key)) {
-		word = target_bit(kernel, *(const uint32_t *)key, &mask);
-		__atomic_fetch_and(word, ~mask, __ATOMIC_SEQ_CST);
-	}
+	if (map == PROBES_GILS)
+		remove_gil(kernel, key);
+	else if (map == PROBES_TARGETS)
+		remove_target(kernel, key);
+	else
+		(void)bpf_map__delete_elem(where, key, bpf_map__key_size(where), 0);
 }
 
 static int set_uprobes(void *ctx, const struct target *target, struct uprobes *ret_uprobes)
