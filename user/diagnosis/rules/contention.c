@@ -176,7 +176,8 @@ static void text_contention(struct text_buffer *text, const struct report *repor
 	bool known = finding->handler.role != HANDLER_NONE || finding->inner.function;
 
 	if (!known && !finding->thread) {
-		text_add(text, "Threads waited for the GIL, and which thread held it is unknown: ");
+		/* it was free, and who was woken for it waited for a CPU; or data is missing */
+		text_add(text, "Threads waited for the GIL while none is known to have held it: ");
 		add_waits(text, finding);
 		return;
 	}
