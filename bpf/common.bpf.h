@@ -82,14 +82,17 @@ struct {
 	__uint(max_entries, 2);
 } losses SEC(".maps") __weak;
 
-/* A few instructions for nearly all processes that are not observed. */
-static __always_inline bool is_target(__u32 tgid)
+/* A few instructions, which are enough for nearly all processes that are not observed. */
+static __always_inline bool may_be_target(__u32 tgid)
 {
 	__u32 bit = tgid % SHARED_TARGET_BITS;
 
-	if (!(target_bits[bit / 64] >> bit % 64 & 1))
-		return false;
-	return enabled && bpf_map_lookup_elem(&targets, &tgid);
+	return target_bits[bit / 64] >> bit % 64 & 1;
+}
+
+static __always_inline bool is_target(__u32 tgid)
+{
+	return may_be_target(tgid) && enabled && bpf_map_lookup_elem(&targets, &tgid);
 }
 
 /* The GIL to which the condition variable belongs; NULL if unknown. */

@@ -442,7 +442,7 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	__u64 ts, address, me;
 	__u32 tid;
 
-	if (!sleepers[0])
+	if (!sleepers[0] || !may_be_target(task->tgid))
 		return 0;
 	tid = TASK_PID(task);
 	me = bpf_get_current_pid_tgid();
