@@ -132,7 +132,7 @@ def cycle_rows(found, recordings):
 # ── bystander ─────────────────────────────────────────────────────────────────────────────────────
 
 
-EMPTY = "empty programs at the switch and the wake-up"
+EMPTY = "three programs that do nothing, at the switch and the wake-up,"
 PROGRAMS = (
     ("run time of the program for the switch", "on_switch"),
     ("run times of those for the wake-up: first", "on_waking"),
@@ -161,21 +161,25 @@ def bystander(options):
         call = turns.Turns(options.rounds, ways, lambda _: calling.ns_per_call(options.calls))
         both = {**ways, EMPTY: lambda: traps("scheduler")}
         switch = turns.Turns(options.rounds, both, lambda _: switching.ns_per_call(options.calls))
-        observing = list(ways.values())[-1]
-        programs = programs_ns(switching, observing, options)
+        recordings = [name for name in ways if name != turns.CONTROL]
+        programs = programs_ns(switching, ways[recordings[-1]], options)
     return [
-        turns.row_of_ns("`os.getppid()`, nobody observing anything", call.bare),
-        *added_rows(call, ways),
-        turns.row_of_ns("a byte to another process and a switch to it", switch.bare),
-        *added_rows(switch, both),
+        turns.row_of_ns("`os.getppid()`, unobserved", call.bare),
+        turns.row_of_ns("the same once more adds", call.added(turns.CONTROL)),
+        *(turns.row_of_ns(f"`gilscope {name}` adds", call.added(name), 50) for name in recordings),
+        turns.row_of_ns("a byte to another process and a switch to it, unobserved", switch.bare),
+        turns.row_of_ns("the same once more adds", switch.added(turns.CONTROL)),
+        turns.row_of_ns(f"{EMPTY} add", switch.added(EMPTY)),
+        *(row for name in recordings for row in switch_rows(switch, name)),
         *(turns.row_of_ns(words, programs[program]) for words, program in PROGRAMS),
     ]
 
 
-def added_rows(found, ways):
-    for name in ways:
-        words = f"`gilscope {name}`" if name not in (EMPTY, turns.CONTROL) else name
-        yield turns.row_of_ns(f"… costs more by, with {words}", found.added(name))
+def switch_rows(found, name):
+    added, empty = found.added(name), found.added(EMPTY)
+    yield turns.row_of_ns(f"`gilscope {name}` adds", added)
+    own = [ns - empty_ns for ns, empty_ns in zip(added, empty)]
+    yield turns.row_of_ns("… of that beyond what empty programs do", own, 100)
 
 
 # ── rate ──────────────────────────────────────────────────────────────────────────────────────────
