@@ -469,6 +469,9 @@ static inline void sim_leave(struct sim *s, struct sim_thread *out, bool sleeps)
 	struct sim_thread *in = &s->threads[sim_random(s, s->threads_used)];
 	uint16_t cpu = out->cpu;
 
+	/* before its first WAIT take_gil sleeps on the mutex only */
+	if (sleeps && out->by_mutex && !out->sleeps_as)
+		out->sleeps_as = EVF_SWITCH_OUT_GIL_MUTEX;
 	if (in == out || !in->alive || in->sched != SIM_READY || in->cpu != cpu)
 		in = NULL;
 	sim_switch(s, cpu, out, in, sim_chance(s, 30) ? SIM_FOREIGN + cpu : 0, sleeps);

@@ -182,6 +182,15 @@ static bool is_no_futex(const struct ev_switch_out *event)
 	       event->sysno != SYS_FUTEX2_WAIT;
 }
 
+/* Whether it sleeps where take_gil does not before its first WAIT, that is, not on a GIL's mutex.
+ */
+static bool is_elsewhere(const struct ev_switch_out *event)
+{
+	unsigned int own = EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER;
+
+	return event->hdr.flags & EVF_SWITCH_OUT_SYSCALL && !(event->hdr.flags & own);
+}
+
 static void sched_out(struct world *w, struct thread_machine *t, const struct ev_switch_out *event,
 		      uint64_t ts)
 {
@@ -198,11 +207,10 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 		sched_set(w, t, SCHED_READY, event->hdr.aux, ts);
 		return;
 	}
-	if (is_no_futex(event)) {
+	if (is_elsewhere(event))
 		relation_elsewhere(w, t, ts);
-		if (process_of(t)->partial)
-			relation_not_waiting(w, t);
-	}
+	if (is_no_futex(event) && process_of(t)->partial)
+		relation_not_waiting(w, t);
 	t->sysno = sleeps_in(event);
 	t->file = 0;
 	sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);

@@ -202,8 +202,31 @@ static void a_sleeper_that_finds_the_gil_switched_off_continues_without_it(void 
 	       "135-150 1 native cpu0\n");
 }
 
-/* A sleeps inside drop_gil on the mutex of the condition variable that it signals, and later in a
- * system call of its own (230). */
+/* A sleeps inside drop_gil on the mutex of the condition variable that it signals, and later on a
+ * lock of Python's. */
+static void a_sleeper_at_the_end_of_drop_gil_may_sleep_on_a_lock_next(void **state)
+{
+	begin();
+	in(101, A, 0);
+	take(110, A);
+	drop(111, A);
+	out_as(112, A, ON_MUTEX);
+	wake(116, A, 0);
+	in(117, A, 0);
+	out_as(118, A, EVF_SWITCH_OUT_SYSCALL);
+	assert_int_equal(violations(), 0);
+	expect(150, "1",
+	       "100-110 1 unknown\n"
+	       "110-111 1 python cpu0\n"
+	       "hold 110-111 1 whole\n"
+	       "111-112 1 native cpu0\n"
+	       "112-118 1 gil_wait\n"
+	       "wait 112-118 1 whole\n"
+	       "contention 112-118\n"
+	       "118-150 1 blocked sys202\n");
+}
+
+/* The same, and then in a system call that is no futex (230). */
 static void a_sleeper_at_the_end_of_drop_gil_does_not_wait_for_it(void **state)
 {
 	begin();
@@ -237,6 +260,7 @@ int main(void)
 			a_holder_on_the_gils_mutex_is_asleep_with_the_gil_not_in_a_system_call),
 		cmocka_unit_test(a_thread_found_on_the_gils_mutex_may_be_waiting_or_holding),
 		cmocka_unit_test(a_sleeper_at_the_end_of_drop_gil_does_not_wait_for_it),
+		cmocka_unit_test(a_sleeper_at_the_end_of_drop_gil_may_sleep_on_a_lock_next),
 		cmocka_unit_test(a_sleeper_that_finds_the_gil_switched_off_continues_without_it),
 		cmocka_unit_test(a_stop_from_outside_is_not_a_system_call),
 		cmocka_unit_test(a_thread_that_is_stopped_when_first_seen_is_stopped),
