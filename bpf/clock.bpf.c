@@ -42,6 +42,8 @@ int on_clock(void *ctx)
 	/* before the stack, so that the time up to here has the state that is found here */
 	if (tstate && mode != SHARED_MODE_EXACT)
 		pystack_observe(ts, EVF_OBSERVE_CLOCK | PYSTACK_PREEMPTED);
+	if (!stack_kinds)
+		return 0;
 	if (tstate)
 		pystack_send(ts, tstate, EVF_STACK_CLOCK, 0, user_address(ctx));
 	else if (sleepers[0])

@@ -157,6 +157,7 @@ int BPF_KPROBE(gil_wait, __u64 cond)
 		return 0;
 	/* the holder is certain while somebody waits, so it is told after the wait; and then its
 	 * stack */
+	pystack_current(ts, 1);
 	observe_holder(ts, gil, (__u32)me);
 	send_wait_stacks(ts, gil, !note || !note->wait_goes_on);
 	return 0;

@@ -204,8 +204,8 @@ __noinline int pystack_observe(__u64 ts, __u32 flags)
 
 	if (!python || !list || !note)
 		return 0;
-	if (!note->pointer)
-		note->pointer = thread_pointer();
+	/* also makes its state known, for when it is found to have the GIL: pystack_owner() */
+	pystack_current(ts, 0);
 	if (!note->pointer)
 		return 0;
 	for (__u32 i = 0; i < SHARED_GIL_LIST_MAX && i < list->count; i++)

@@ -233,8 +233,9 @@ static __always_inline __u64 send_stack_of(__u64 ts, struct task_struct *task, b
 	return tstate;
 }
 
-/* A sleep on a futex: marks it if the futex is part of a GIL, except for the sleep that a WAIT
- * leads to, on the condition variable. */
+/* A sleep on a futex: marks it if the futex is part of a GIL. On the condition variable, which is
+ * in front of the mutex, the thread waits if its WAIT says so; else it may also be dropping the
+ * GIL. */
 static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 tgid, __u64 address,
 					   bool waits)
 {
@@ -246,7 +247,7 @@ static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 t
 		if (offset >= list->gils[i].size)
 			continue;
 		if (waits && offset < list->gils[i].mutex)
-			return;
+			record->hdr.flags |= EVF_SWITCH_OUT_HANDOVER;
 		record->hdr.flags |= offset >= list->gils[i].handover ? EVF_SWITCH_OUT_HANDOVER
 								      : EVF_SWITCH_OUT_GIL_MUTEX;
 		record->gil = list->gils[i].index;

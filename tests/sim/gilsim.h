@@ -298,6 +298,9 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 	if (out) {
 		union event event = {0};
 
+		if (sleeps && out->relation == SIM_WAITS && !out->sleeps_as && !out->by_mutex &&
+		    !out->in_handover)
+			out->sleeps_as = EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER;
 		out->sysno = sim_sysno(s, out);
 		event.switch_out.sysno = out->sysno < 0 ? 0 : out->sysno;
 		event.switch_out.gil = out->gil;
@@ -311,7 +314,7 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 			    event, false);
 		if (out->relation == SIM_HOLDS && out->sleeps_as & EVF_SWITCH_OUT_GIL_MUTEX)
 			out->sysno = SYSNO_GIL;
-		out->mutex = out->sleeps_as & EVF_SWITCH_OUT_GIL_MUTEX;
+		out->mutex = out->sleeps_as == EVF_SWITCH_OUT_GIL_MUTEX;
 		out->sleeps_as = 0;
 		if (!s->looks_first)
 			sim_look(s, out, false);

@@ -43,7 +43,7 @@ int capture_new(const struct features *features, const struct capture_options *o
 	capture->options = *options;
 	if (!options->mode)
 		capture->options.mode = MODE_EXACT;
-	if (!options->stacks)
+	if (!options->stacks && capture->options.mode == MODE_EXACT)
 		capture->options.rate_hz = 0;
 	err = kernel_probes_load(features, &capture->options, capture_handle_record, capture, diag,
 				 &capture->kernel);
@@ -116,7 +116,7 @@ static int declare_process(const struct capture *capture, const struct target *t
 {
 	struct process_info info = target->info;
 
-	if (!capture->options.rate_hz && info.gc == GC_SAMPLES)
+	if ((!capture->options.stacks || !capture->options.rate_hz) && info.gc == GC_SAMPLES)
 		info.gc = GC_NONE;
 	return sink_process(&capture->sink, &info);
 }

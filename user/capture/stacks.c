@@ -149,13 +149,16 @@ int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
 	struct shared_python python;
 	int err = declare_gc(capture, target);
 
-	if (err || !capture->options.stacks || !python_of(target, &python))
+	/* modes other than exact find out whose thread state the holder's is */
+	if (err || (!capture->options.stacks && capture->options.mode == MODE_EXACT) ||
+	    !python_of(target, &python))
 		return err;
-	if (target->code_gone)
+	if (target->code_gone && capture->options.stacks)
 		python.process = capture->tracee_count; /* from 1: it is in the list already */
-	err = symbols_add_process(capture->symbols, target->info.pid, &target->stack,
-				  &target->layout);
-	if (!err)
+	if (capture->options.stacks)
+		err = symbols_add_process(capture->symbols, target->info.pid, &target->stack,
+					  &target->layout);
+	if (!err && capture->options.stacks)
 		err = read_sources(capture, target);
 	if (err)
 		return err;

@@ -42,7 +42,12 @@ static void put(struct writing *writing, union event event)
  * that is true. Otherwise it is left out, as if it had not been declared yet. */
 static bool is_written(const struct thread_machine *t)
 {
-	return !t->pub.gone && (t->pub.python || t->relation == REL_NONE);
+	unsigned int relation = t->relation;
+
+	if (process_of(t)->partial && relation == (REL_NONE | REL_HOLDING) &&
+	    t->sched == SCHED_RUNNING)
+		relation = REL_NONE; /* it could have taken one untraced since: edges_decay() */
+	return !t->pub.gone && (t->pub.python || relation == REL_NONE);
 }
 
 static void write_threads(struct writing *writing,
@@ -320,8 +325,21 @@ static void write_lock(struct writing *writing, const struct thread_machine *t)
 	    .other = owner ? owner->nstid ? owner->nstid : owner->pub.tid : 0, .span_ns = 1);
 }
 
+/* Partial GILs: as it has read of itself. Who has one is written by write_owners(). */
+static void write_none(struct writing *writing, const struct thread_machine *t)
+{
+	const struct process_entry *process = process_of(t);
+
+	if (!process->partial || t->relation != REL_NONE)
+		return;
+	for (const struct gil_machine *g = process->gil_list; g; g = g->next)
+		if (!g->retired)
+			PUT(writing, OBSERVE, observe, t, g->pub.index, EVF_OBSERVE_OTHER);
+}
+
 static void write_off(struct writing *writing, const struct thread_machine *t)
 {
+	write_none(writing, t);
 	if (t->sched == SCHED_ASLEEP) {
 		put(writing, (union event){.switch_out = t->out});
 		return;
@@ -424,6 +442,8 @@ static void write_state(struct writing *writing, const struct thread_machine *t)
 		return;
 	PUT(writing, STATE, state, t, waits ? t->pub.gil->index : 0, flags,
 	    .sysno = t->sysno >= 0 ? t->sysno : 0, .epfd = inside ? t->epfd : 0);
+	if (only_snapshot(t))
+		write_none(writing, t);
 	write_still(writing, t);
 }
 

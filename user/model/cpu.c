@@ -171,24 +171,13 @@ void sched_sleeps_on(struct world *w, const struct fact *fact)
 	thread_moved(w, t);
 }
 
-/* Whether it sleeps in a system call that take_gil does not make. (One of these numbers is another
- * call on the other architecture, and then proves nothing.) */
-static bool is_no_futex(const struct ev_switch_out *event)
-{
-	enum { SYS_FUTEX_X86 = 202, SYS_FUTEX_ARM64 = 98, SYS_FUTEX2_WAIT = 455 };
-
-	return event->hdr.flags & EVF_SWITCH_OUT_SYSCALL && event->sysno >= 0 &&
-	       event->sysno != SYS_FUTEX_X86 && event->sysno != SYS_FUTEX_ARM64 &&
-	       event->sysno != SYS_FUTEX2_WAIT;
-}
+#define SLEEPS_ON_GIL (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER)
 
 /* Whether it sleeps where take_gil does not before its first WAIT, that is, not on a GIL's mutex.
  */
 static bool is_elsewhere(const struct ev_switch_out *event)
 {
-	unsigned int own = EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER;
-
-	return event->hdr.flags & EVF_SWITCH_OUT_SYSCALL && !(event->hdr.flags & own);
+	return event->hdr.flags & EVF_SWITCH_OUT_SYSCALL && !(event->hdr.flags & SLEEPS_ON_GIL);
 }
 
 static void sched_out(struct world *w, struct thread_machine *t, const struct ev_switch_out *event,
@@ -207,18 +196,23 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 		sched_set(w, t, SCHED_READY, event->hdr.aux, ts);
 		return;
 	}
-	if (is_elsewhere(event))
+	if (is_elsewhere(event)) {
 		relation_elsewhere(w, t, ts);
-	if (is_no_futex(event) && process_of(t)->partial)
-		relation_not_waiting(w, t);
+		if (process_of(t)->partial)
+			relation_not_waiting(w, t);
+	}
+	if ((flags & SLEEPS_ON_GIL) == SLEEPS_ON_GIL && t->place != PLACE_OUTSIDE)
+		loop_prove_outside(w, t, ts);
 	t->sysno = sleeps_in(event);
 	t->file = 0;
 	sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);
 	loop_sleep(w, t);
-	if (!(flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER)))
+	if (!(flags & SLEEPS_ON_GIL))
 		return;
 	g = gil_find(w, event->gil);
-	if (g)
+	if (g && (flags & SLEEPS_ON_GIL) == SLEEPS_ON_GIL)
+		relation_sleep_in_wait(w, g, t, ts);
+	else if (g)
 		relation_sleep(w, g, t, flags & EVF_SWITCH_OUT_HANDOVER, ts);
 }
 

@@ -131,9 +131,9 @@ static enum wait_part part_of(const struct thread_machine *t)
 
 	if (t->relation != REL_WAITING || t->by_mutex || t->in_handover)
 		return WAIT_APART;
-	/* without a SWITCH_OUT it may be stopped there, from outside */
+	/* on the mutex; or, without a SWITCH_OUT, stopped from outside */
 	if (t->sched != SCHED_ASLEEP || sysno_is_stop(t->sysno) || !t->out.hdr.type ||
-	    flags & EVF_SWITCH_OUT_GIL_MUTEX)
+	    !(flags & EVF_SWITCH_OUT_HANDOVER))
 		return WAIT_AWAKE;
 	return WAIT_ASLEEP;
 }
@@ -321,7 +321,7 @@ static bool contradicts(const struct gil_machine *g, const struct fact *fact,
 	unsigned int flags = fact->event->hdr.flags;
 	const struct thread_machine *known = machine_of(g->pub.holder);
 
-	bool elsewhere = !(flags & EVF_OBSERVE_LOCKED) || holder;
+	bool elsewhere = !(flags & (EVF_OBSERVE_LOCKED | EVF_OBSERVE_OTHER)) || holder;
 
 	if (known == holder)
 		return false;
@@ -343,7 +343,7 @@ static void observe_gil(struct world *w, const struct fact *fact, struct thread_
 	if (holder)
 		settle_holder(w, g, holder, observer, flags & EVF_OBSERVE_DEFINITE, since,
 			      fact->ts);
-	else if (!(flags & EVF_OBSERVE_LOCKED))
+	else if (!(flags & (EVF_OBSERVE_LOCKED | EVF_OBSERVE_OTHER)))
 		edges_sample_holder(w, g, NULL);
 	if (flags & EVF_OBSERVE_OFF)
 		gil_settle_off(w, g);
@@ -356,7 +356,7 @@ void edges_observe(struct world *w, const struct fact *fact, struct thread_machi
 	struct gil_machine *g = fact->gil;
 	struct thread_machine *observer = event->hdr.tid ? fact->thread : NULL;
 	uint64_t ts = fact->ts, since = fact_since(fact, event->span_ns);
-	bool named = !(flags & EVF_OBSERVE_LOCKED) || event->holder;
+	bool named = !(flags & (EVF_OBSERVE_LOCKED | EVF_OBSERVE_OTHER)) || event->holder;
 
 	if (observer && (observer->pub.process != g->pub.process || since != ts))
 		observer = NULL;

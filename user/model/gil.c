@@ -240,6 +240,15 @@ void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machin
 	edges_recount(w, t);
 }
 
+void relation_sleep_in_wait(struct world *w, struct gil_machine *g, struct thread_machine *t,
+			    uint64_t ts)
+{
+	if (g->pub.process != t->pub.process || g->pub.process->sites_fault)
+		return;
+	t->pub.python = true;
+	relation_wait(w, g, t, true, ts); /* its WAIT may have been lost */
+}
+
 void relation_elsewhere(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	if (t->relation == REL_WAITING && t->by_mutex)

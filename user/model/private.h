@@ -490,6 +490,9 @@ void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine
 /* It sleeps on a futex of the GIL's own: in the hand-over, or on the mutex. */
 /* What it does now is not done in take_gil. */
 void relation_elsewhere(struct world *w, struct thread_machine *t, uint64_t ts);
+/* It sleeps on the condition variable, after a WAIT. */
+void relation_sleep_in_wait(struct world *w, struct gil_machine *g, struct thread_machine *t,
+			    uint64_t ts);
 void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover,
 		    uint64_t ts);
 void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts);

@@ -5,6 +5,13 @@
  */
 #include "tests/sim/emitted.h"
 
+static void sleep_in_wait(uint64_t ts, uint32_t tid)
+{
+	FEED(SWITCH_OUT, switch_out, ts, tid, 0,
+	     EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER,
+	     .sysno = FUTEX);
+}
+
 /* The same happens in two processes. Only the GIL of the second is declared to have its contended
  * transitions traced and no others. */
 static void the_mode_belongs_to_the_gil(void **state)
@@ -115,7 +122,7 @@ static void an_acquisition_is_certain_only_while_somebody_waits(void **state)
 	begin_as(true);
 	wait(110, A);
 	wait(111, B);
-	out(112, B, FUTEX);
+	sleep_in_wait(112, B);
 	wait_end(120, A, false); /* B sleeps: A's DROP would be seen */
 	drop(130, A);
 	wake(131, B, 0);
@@ -181,7 +188,7 @@ static void a_definite_look_of_a_waiter_makes_the_holder_certain(void **state)
 	in(110, A, 0);
 	wait(120, B);
 	observe(120, B, A, 0, EVF_OBSERVE_DEFINITE);
-	out(121, B, FUTEX); /* it would not sleep if A had dropped the GIL since */
+	sleep_in_wait(121, B); /* it would not sleep if A had dropped the GIL since */
 	preempt(130, A, 0);
 	in(140, A, 0);
 	drop(150, A);
@@ -211,7 +218,7 @@ static void a_holder_is_not_certain_while_the_waiters_are_awake(void **state)
 	in(110, A, 0);
 	wait(120, B);
 	observe(120, B, A, 0, EVF_OBSERVE_DEFINITE);
-	out(121, B, FUTEX);
+	sleep_in_wait(121, B);
 	wake(130, B, 0);
 	observe(140, A, 0, 0, 0);
 	out(140, A, READ); /* its own reading: it has not got the GIL any more */

@@ -238,7 +238,7 @@ static struct capture_options capture_options(const struct observe_options *opti
 				      .mode = options->mode,
 				      .stack_kinds = options->stack_kinds};
 
-	if (how.stacks && how.rate_hz && !sampling->available) {
+	if ((how.stacks || how.mode != MODE_EXACT) && how.rate_hz && !sampling->available) {
 		fprintf(stderr, "gilscope: no sampling clock (%s); %s.\n", sampling->found,
 			sampling->remedy);
 		how.rate_hz = 0;
