@@ -178,6 +178,19 @@ void edges_recount(struct world *w, struct thread_machine *t)
 	retrace(w, g);
 }
 
+void edges_derive_partial(struct world *w, struct process_entry *process)
+{
+	bool partial = mode_is_partial(w->mode) || process->partial_gils;
+
+	if (process->partial == partial)
+		return;
+	process->partial = partial;
+	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
+		relation_list(w, t);
+		thread_moved(w, t);
+	}
+}
+
 /* ── transitions ─────────────────────────────────────────────────────────── */
 
 static void acquire(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)

@@ -542,21 +542,6 @@ static void doubt_relations(struct world *w, struct process_entry *process)
 	}
 }
 
-/* A GIL was declared or retired. What is known of a thread that can act depends on whether the
- * process is partial: which list it belongs to, and its state. */
-static void derive_partial(struct world *w, struct process_entry *process)
-{
-	bool partial = mode_is_partial(w->mode) || process->partial_gils;
-
-	if (process->partial == partial)
-		return;
-	process->partial = partial;
-	for (struct thread_machine *t = process->threads; t; t = t->sibling) {
-		relation_list(w, t);
-		thread_moved(w, t);
-	}
-}
-
 int gil_declare(struct world *w, const struct fact *fact)
 {
 	const struct ev_gil *event = &fact->event->gil;
@@ -593,8 +578,8 @@ int gil_declare(struct world *w, const struct fact *fact)
 	g->next = process->gil_list;
 	process->gil_list = g;
 	if (old && gil_process(old) != process)
-		derive_partial(w, gil_process(old));
-	derive_partial(w, process);
+		edges_derive_partial(w, gil_process(old));
+	edges_derive_partial(w, process);
 	w->gil_by_index[index] = g;
 	list_add(&w->gils, g);
 	if (w->begun)
