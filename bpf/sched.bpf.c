@@ -212,14 +212,13 @@ static __always_inline bool is_idle(struct thread_note *note, __u32 tgid)
  * its stack was sent when the wait began. Returns the state of the thread whose stack it sent, or
  * 0.
  */
-static __always_inline __u64 send_stack_of(__u64 ts, struct task_struct *task, bool runnable)
+static __always_inline __u64 send_stack_of(__u64 ts, struct task_struct *task,
+					   struct thread_note *note, bool runnable)
 {
-	struct thread_note *note;
 	__u64 tstate;
 
 	if (!(stack_kinds & (runnable ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP)))
 		return 0;
-	note = note_of(TASK_PID(task));
 	if (!note || note->wait_cond || is_idle(note, task->tgid))
 		return 0;
 	tstate = pystack_current(ts, 0);
@@ -339,10 +338,8 @@ static __always_inline bool pass_by(struct cpu_note *note)
 }
 
 /* Whether the thread that leaves its CPU has a GIL. One that waits for it has none. */
-static __always_inline void observe_own(__u64 ts, __u32 tid, bool runnable)
+static __always_inline void observe_own(__u64 ts, const struct thread_note *note, bool runnable)
 {
-	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
-
 	if (!note || !note->wait_cond)
 		pystack_observe(ts, runnable ? PYSTACK_PREEMPTED : 0);
 }
@@ -353,7 +350,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct cpu_note *note = cpu_note_of(cpu);
 	bool out = is_target(prev->tgid), in = is_target(next->tgid), runnable;
-	struct thread_note *thread;
+	struct thread_note *thread, *leaving = 0;
 	__u64 ts, state;
 
 	if (!enabled || !note)
@@ -366,8 +363,10 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	ts = bpf_ktime_get_ns();
 	state = task_state(prev);
 	runnable = preempt || !state;
-	if (out)
+	if (out) {
 		check_presence(ts, cpu, note, prev->tgid, TASK_PID(prev));
+		leaving = note_of(TASK_PID(prev));
+	}
 
 	note->ts = ts;
 	occupy(note, next);
@@ -377,7 +376,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		leave_futex(thread);
 	}
 	if (out && runnable)
-		wait_for_cpu(note_of(TASK_PID(prev)), cpu);
+		wait_for_cpu(leaving, cpu);
 	/* before the threads' own records, so that a wait that ends or begins here finds the
 	 * occupant reported up to this instant */
 	if (note->waiting > 0)
@@ -387,9 +386,9 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 
 	if (out) {
 		if (mode != SHARED_MODE_EXACT)
-			observe_own(ts, TASK_PID(prev), runnable);
+			observe_own(ts, leaving, runnable);
 
-		__u64 tstate = send_stack_of(ts, prev, runnable);
+		__u64 tstate = send_stack_of(ts, prev, leaving, runnable);
 
 		emit_switch_out(ts, cpu, prev, runnable, runnable ? 0 : stop_of(prev, state),
 				tstate);

@@ -53,15 +53,11 @@ def run_time(program):
 
 
 def mean_ns(program, before, after):
-    """ns of a run between two run_time(), of the program that ran most"""
-    ns, runs = max(
-        ((after[i][0] - before[i][0], after[i][1] - before[i][1]) for i in after if i in before),
-        key=lambda row: row[1],
-        default=(0, 0),
-    )
-    if not runs:
+    """ns of a run between two run_time(), of the program that was loaded last: this gilscope's"""
+    number = max(before, default=None)
+    if number not in after or after[number][1] == before[number][1]:
         raise Trouble(f"{program} did not run")
-    return ns / runs
+    return (after[number][0] - before[number][0]) / (after[number][1] - before[number][1])
 
 
 def cost(pid, program, seconds, *arguments):
