@@ -56,8 +56,8 @@ static __always_inline bool wakes_condition(const struct shared_gil *gil, __u64 
 }
 
 /* The current task, inside a call that wakes the sleepers of `futex`, wakes a thread that waits for
- * a GIL. */
-static __always_inline void tell_drop(__u64 ts, __u64 me, __u64 futex, struct thread_note *waiter)
+ * a GIL. False: that is no drop. */
+static __always_inline bool tell_drop(__u64 ts, __u64 me, __u64 futex, struct thread_note *waiter)
 {
 	struct shared_gil_key key = {.condition = waiter->wait_cond, .tgid = me >> 32};
 	struct shared_gil *gil = find_gil(&key);
@@ -66,8 +66,7 @@ static __always_inline void tell_drop(__u64 ts, __u64 me, __u64 futex, struct th
 	bool requested = false;
 
 	if (!gil || !wakes_condition(gil, futex, waiter->futex) || (note && note->wait_cond))
-		return;
-	leave_futex(waiter);
+		return false;
 	check_current(ts, tid);
 	if (gil->pending) {
 		requested = drop_requested(gil);
@@ -76,6 +75,18 @@ static __always_inline void tell_drop(__u64 ts, __u64 me, __u64 futex, struct th
 
 	struct ev_drop record = {
 		.hdr = HDR(DROP, ts, tid, gil->index, requested ? EVF_DROP_REQUESTED : 0)};
+	emit(&record, sizeof(record));
+	return true;
+}
+
+/*
+ * Something else wakes it, perhaps not even this process. From here on no drop does. It may take
+ * some tens of microseconds until it is on a run queue, and sched_wakeup says so.
+ */
+static __always_inline void tell_other_wake(__u64 ts, __u32 tid)
+{
+	struct ev_wake record = {.hdr = HDR(WAKE, ts, tid, 0, EVF_WAKE_BEGINS)};
+
 	emit(&record, sizeof(record));
 }
 

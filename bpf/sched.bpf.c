@@ -265,8 +265,10 @@ static __always_inline void send_sleep(const struct ev_switch_out *record, struc
 	if (!note)
 		return;
 	if (note->wait_cond) {
+		/* it is watched since its WAIT, and until its WAIT_END: what is counted in two
+		 * places at once would be counted wrong */
 		if (mode != SHARED_MODE_EXACT && waits_on_futex(record->sysno, entry->second))
-			watch_futex(ts, note, entry->argument);
+			note->futex = entry->argument;
 		return;
 	}
 	if (note->runs_loop)
@@ -373,7 +375,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (in) {
 		thread = note_of(TASK_PID(next));
 		stop_waiting(thread);
-		leave_futex(thread);
+		if (thread && !thread->wait_cond)
+			leave_futex(thread);
 	}
 	if (out && runnable)
 		wait_for_cpu(leaving, cpu);
@@ -434,11 +437,29 @@ int BPF_PROG(on_wakeup_new, struct task_struct *task)
 }
 
 /* sched_waking, unlike sched_wakeup, is always reported where the waker runs. */
+/* The address of the futex that the current task wakes the sleepers of; 0: it does not. */
+static __always_inline __u64 woken_futex(void)
+{
+	struct entry entry = entry_regs();
+
+	return in_syscall(&entry) && wakes_futex((__s32)entry.sysno, entry.second) ? entry.argument
+										   : 0;
+}
+
+static __always_inline void wake_waiter(__u64 ts, __u32 tid, __u64 me, bool same_process,
+					struct thread_note *note)
+{
+	__u64 futex = same_process ? woken_futex() : 0;
+
+	if (!futex || !tell_drop(ts, me, futex, note))
+		tell_other_wake(ts, tid);
+}
+
 SEC("tp_btf/sched_waking")
 int BPF_PROG(on_waking, struct task_struct *task)
 {
 	struct thread_note *note;
-	struct entry entry;
+	bool same_process;
 	__u64 ts, address, me;
 	__u32 tid;
 
@@ -447,20 +468,18 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	tid = TASK_PID(task);
 	me = bpf_get_current_pid_tgid();
 	note = bpf_map_lookup_elem(&notes, &tid);
-	if (!enabled || !note || !note->futex || me >> 32 != task->tgid)
+	if (!enabled || !note || !note->futex)
 		return 0;
 	ts = bpf_ktime_get_ns();
-	if (!note->wait_cond && ts - note->ts_futex < HELD_UP_NS)
-		return 0;
-	entry = entry_regs();
-	if (!in_syscall(&entry) || !wakes_futex((__s32)entry.sysno, entry.second))
-		return 0;
-	if (note->wait_cond) {
-		tell_drop(ts, me, entry.argument, note);
+	same_process = me >> 32 == task->tgid;
+	if (mode != SHARED_MODE_EXACT && note->wait_cond) {
+		wake_waiter(ts, tid, me, same_process, note);
 		return 0;
 	}
+	if (!same_process || ts - note->ts_futex < HELD_UP_NS)
+		return 0;
 	address = note->futex;
-	if (entry.argument != address)
+	if (woken_futex() != address)
 		return 0;
 	leave_futex(note);
 	tell_waker(ts, tid, address);

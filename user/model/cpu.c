@@ -96,6 +96,7 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 	if (t->pub.lock.address)
 		t->pub.lock = (struct lock){0};
 	t->sched = sched;
+	t->waking = false;
 	t->pub.cpu = cpu;
 	thread_moved(w, t);
 	if (!was_off && thread_is_off(t)) {
@@ -223,6 +224,11 @@ static void sched_wake(struct world *w, struct thread_machine *t, const struct e
 {
 	unsigned int flags = event->hdr.flags;
 
+	if (flags & EVF_WAKE_BEGINS) {
+		t->waking = true;
+		edges_recount(w, t);
+		return;
+	}
 	if (t->sched != SCHED_ASLEEP && !(t->sched == SCHED_UNKNOWN && (flags & EVF_WAKE_NEW)))
 		return;
 	loop_wake(w, t, ts, true);

@@ -132,7 +132,7 @@ static enum wait_part part_of(const struct thread_machine *t)
 	if (t->relation != REL_WAITING || t->by_mutex || t->in_handover)
 		return WAIT_APART;
 	/* on the mutex; or, without a SWITCH_OUT, stopped from outside */
-	if (t->sched != SCHED_ASLEEP || sysno_is_stop(t->sysno) || !t->out.hdr.type ||
+	if (t->sched != SCHED_ASLEEP || t->waking || sysno_is_stop(t->sysno) || !t->out.hdr.type ||
 	    !(flags & EVF_SWITCH_OUT_HANDOVER))
 		return WAIT_AWAKE;
 	return WAIT_ASLEEP;

@@ -153,6 +153,7 @@ struct thread_machine {
 	uint32_t words;			 /* … so many GILs', */
 	bool clocked;			 /* the clock has hit it … */
 	struct gil_machine *clock_gil;	 /* … with this GIL; NULL: with none */
+	bool waking;			 /* its wake-up has begun (WAKE, begins) */
 	enum wait_part part;		 /* of a wait, as counted in its GIL's `waits` */
 	uint64_t ts_off;		 /* it has been off the CPU at least since then */
 

@@ -239,6 +239,35 @@ static void a_holder_is_not_certain_while_the_waiters_are_awake(void **state)
 	       "140-160 1 blocked sys0\n");
 }
 
+/* Its time-out wakes the only waiter, whose wake-up takes a while to reach a queue. */
+static void a_waiter_is_awake_when_its_wake_up_begins(void **state)
+{
+	begin_as(true);
+	in(110, A, 0);
+	wait(120, B);
+	observe(120, B, A, 0, EVF_OBSERVE_DEFINITE);
+	sleep_in_wait(121, B);
+	FEED(WAKE, wake, 130, B, 0, EVF_WAKE_BEGINS);
+	observe(135, A, 0, 0, 0);
+	out(135, A, READ);
+	wake(140, B, 0);
+	in(141, B, 0);
+	wait_end(142, B, false);
+	assert_int_equal(violations(), 0);
+	expect(150, "12",
+	       "100-120 2 unknown\n"
+	       "100-120 1 unknown\n"
+	       "120-121 1 python cpu0 sampled\n"
+	       "121-130 1 python cpu0\n"
+	       "hold 121-130 1\n"
+	       "130-135 1 python cpu0 sampled\n"
+	       "120-142 2 gil_wait\n"
+	       "wait 120-142 2\n"
+	       "contention 120-142\n"
+	       "142-150 2 python cpu0 sampled\n"
+	       "135-150 1 blocked sys0\n");
+}
+
 /* A thread that slept without the GIL may take it at once, or not at all: what the clock saw it
  * doing last says which is likelier. */
 static void after_a_sleep_the_clock_s_last_look_counts(void **state)
@@ -353,6 +382,7 @@ int main(void)
 		cmocka_unit_test(a_sleep_without_a_look_is_unknown),
 		cmocka_unit_test(a_definite_look_of_a_waiter_makes_the_holder_certain),
 		cmocka_unit_test(a_holder_is_not_certain_while_the_waiters_are_awake),
+		cmocka_unit_test(a_waiter_is_awake_when_its_wake_up_begins),
 		cmocka_unit_test(after_a_sleep_the_clock_s_last_look_counts),
 		cmocka_unit_test(a_wait_on_the_mutex_ends_with_its_sleep),
 		cmocka_unit_test(a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain),
