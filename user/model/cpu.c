@@ -138,6 +138,14 @@ void sched_prove(struct world *w, struct thread_machine *t, uint64_t ts)
 	sched_set(w, t, SCHED_RUNNING, CPU_NONE, ts);
 }
 
+void sched_forget(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (!thread_is_off(t))
+		return;
+	sched_contradict(w, t, ts);
+	sched_set(w, t, SCHED_UNKNOWN, CPU_NONE, ts);
+}
+
 /* What it sleeps in. When a thread is stopped from outside, the system call of that instant means
  * nothing: it is over, or will be restarted. */
 static int32_t sleeps_in(const struct ev_switch_out *event)
@@ -239,14 +247,14 @@ static void sched_wake(struct world *w, struct thread_machine *t, const struct e
 /*
  * The thread runs without a SWITCH_IN. Up to the last switch reported on that CPU everything was as
  * it seemed; from there to now the thread is unknown, except that a wait for the GIL continues
- * whatever the scheduler does.
+ * whatever the scheduler does, if it does not only count while the thread sleeps.
  */
 static void sched_gap(struct world *w, struct thread_machine *t, const struct ev_gap *event,
 		      uint64_t ts)
 {
 	if (thread_is_off(t)) {
 		w->gaps++;
-		if (t->open.state != TS_GIL_WAIT && event->since < ts)
+		if (!thread_waits_anyway(t) && event->since < ts)
 			thread_cut(w, t, event->since);
 		thread_doubt_sched(w, t);
 		t->open.still = false; /* it ran untraced for an unknown time */

@@ -256,6 +256,11 @@ static void settle_holder(struct world *w, struct gil_machine *g, struct thread_
 			  const struct thread_machine *observer, bool definite, uint64_t since,
 			  uint64_t ts)
 {
+	if (t->relation == REL_WAITING && definite && since == ts) {
+		/* its wait is over, so it has run: a switch was not reported */
+		sched_forget(w, t, ts);
+		relation_contradict(w, g, t, ts);
+	}
 	if (relation_known(t->relation) || !(t->relation & REL_HOLDING)) {
 		g->pub.violations += definite && since == ts;
 		return;

@@ -433,6 +433,8 @@ void thread_doubt(struct world *w, struct thread_machine *t);
  * probes of their own), and the stack in which it went to sleep is known.
  */
 void thread_doubt_sched(struct world *w, struct thread_machine *t);
+/* It waits for the GIL whatever its scheduling is, and not only while it sleeps. */
+bool thread_waits_anyway(const struct thread_machine *t);
 
 /* ── cpu.c ───────────────────────────────────────────────────────────────── */
 
@@ -447,6 +449,8 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 	       uint64_t ts);
 /* The thread does something, so it is on a CPU. */
 void sched_prove(struct world *w, struct thread_machine *t, uint64_t ts);
+/* It has run since the last fact, and nothing says whether it does now. */
+void sched_forget(struct world *w, struct thread_machine *t, uint64_t ts);
 void sched_feed(struct world *w, const struct fact *fact); /* of a living thread */
 void sched_sleeps_on(struct world *w, const struct fact *fact);
 

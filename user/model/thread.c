@@ -213,6 +213,13 @@ void thread_doubt(struct world *w, struct thread_machine *t)
 	open_doubt(w, t, NULL, false);
 }
 
+bool thread_waits_anyway(const struct thread_machine *t)
+{
+	bool asleep_only = t->in_handover || (t->by_mutex && process_of(t)->partial);
+
+	return t->open.state == TS_GIL_WAIT && !asleep_only;
+}
+
 void thread_doubt_sched(struct world *w, struct thread_machine *t)
 {
 	/* partial: unless its drop would be traced, a holder is certain only while it is off the
@@ -220,8 +227,10 @@ void thread_doubt_sched(struct world *w, struct thread_machine *t)
 	bool holds = t->relation == REL_HOLDING &&
 		     (!gil_is_partial(gil_of(t)) || gil_of(t)->traced);
 
-	if (t->open.state != TS_GIL_WAIT)
-		open_doubt(w, t, holds ? t->pub.gil : NULL, thread_is_off(t));
+	if (thread_waits_anyway(t))
+		return;
+	open_doubt(w, t, holds ? t->pub.gil : NULL, thread_is_off(t));
+	t->wait_whole = false;
 }
 
 /* ── lives ───────────────────────────────────────────────────────────────── */

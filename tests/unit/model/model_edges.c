@@ -326,6 +326,57 @@ static void a_wait_on_the_mutex_ends_with_its_sleep(void **state)
 	       "contention 132-140\n");
 }
 
+static void sleep_on_mutex(void)
+{
+	in(101, A, 0);
+	observe(102, A, 0, 0, 0);
+	out(102, A, READ);
+	wake(105, A, 0);
+	in(106, A, 0);
+	observe(110, A, 0, 0, 0);
+	FEED(SWITCH_OUT, switch_out, 110, A, 0, EVF_SWITCH_OUT_SYSCALL | EVF_SWITCH_OUT_GIL_MUTEX,
+	     .sysno = FUTEX);
+}
+
+/* A is woken, and the kernel does not report that it runs; B finds that it has the GIL. */
+static void a_sleeper_on_the_mutex_that_is_found_with_the_gil_has_run(void **state)
+{
+	begin_as(true);
+	sleep_on_mutex();
+	wake(120, A, 0);
+	in(125, B, 1);
+	wait(130, B);
+	observe(130, B, A, 0, EVF_OBSERVE_DEFINITE);
+	expect(160, "1",
+	       "100-102 1 unknown\n"
+	       "102-105 1 blocked sys0\n"
+	       "105-106 1 runnable cpu0\n"
+	       "106-110 1 unknown\n"
+	       "wait 110-130 1\n"
+	       "110-160 1 unknown\n"
+	       "contention 110-160\n");
+}
+
+/* The same, and A comes to a probe first. */
+static void a_sleeper_on_the_mutex_that_acts_has_run(void **state)
+{
+	begin_as(true);
+	sleep_on_mutex();
+	wake(120, A, 0);
+	FEED(GAP, gap, 140, A, 0, 0, .since = 125);
+	observe(140, A, A, 0, EVF_OBSERVE_CLOCK);
+	expect(160, "1",
+	       "100-102 1 unknown\n"
+	       "102-105 1 blocked sys0\n"
+	       "105-106 1 runnable cpu0\n"
+	       "106-110 1 unknown\n"
+	       "110-125 1 gil_wait\n"
+	       "125-140 1 unknown\n"
+	       "wait 110-140 1\n"
+	       "contention 110-140\n"
+	       "140-160 1 python cpu0 sampled\n");
+}
+
 static void a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain(void **state)
 {
 	begin_as(true);
@@ -385,6 +436,8 @@ int main(void)
 		cmocka_unit_test(a_waiter_is_awake_when_its_wake_up_begins),
 		cmocka_unit_test(after_a_sleep_the_clock_s_last_look_counts),
 		cmocka_unit_test(a_wait_on_the_mutex_ends_with_its_sleep),
+		cmocka_unit_test(a_sleeper_on_the_mutex_that_is_found_with_the_gil_has_run),
+		cmocka_unit_test(a_sleeper_on_the_mutex_that_acts_has_run),
 		cmocka_unit_test(a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain),
 		cmocka_unit_test(what_the_holder_did_comes_before_the_wait_that_ends_with_it),
 		cmocka_unit_test(a_look_that_may_be_from_before_the_sleep_settles_nothing),
