@@ -96,6 +96,12 @@ static __always_inline void find_state(const struct shared_python *python, struc
 			break;
 }
 
+static __always_inline bool is_known(const struct shared_python *python,
+				     const struct thread_note *note)
+{
+	return note->tstate && is_thread(python, note->tstate, note->pointer);
+}
+
 __noinline __u64 pystack_current(__u64 ts, __u32 insist)
 {
 	__u64 me = bpf_get_current_pid_tgid();
@@ -112,7 +118,7 @@ __noinline __u64 pystack_current(__u64 ts, __u32 insist)
 		note->pointer = thread_pointer();
 	if (!note->pointer)
 		return 0;
-	if (note->tstate && is_thread(python, note->tstate, note->pointer))
+	if (is_known(python, note))
 		return note->tstate;
 	if (!insist && note->asked && ts - note->asked < note->retry_ns)
 		return 0;
@@ -204,8 +210,9 @@ __noinline int pystack_observe(__u64 ts, __u32 flags)
 
 	if (!python || !list || !note)
 		return 0;
-	/* also makes its state known, for when it is found to have the GIL: pystack_owner() */
-	pystack_current(ts, 0);
+	/* makes its state known, for when it is found to have the GIL: pystack_owner() */
+	if (!is_known(python, note))
+		pystack_current(ts, 0);
 	if (!note->pointer)
 		return 0;
 	for (__u32 i = 0; i < SHARED_GIL_LIST_MAX && i < list->count; i++)
