@@ -85,14 +85,18 @@ void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts)
 void edges_on(struct world *w, struct thread_machine *t)
 {
 	bool slept = t->out.hdr.type && !(t->out.hdr.flags & EVF_SWITCH_OUT_RUNNABLE);
+	struct gil_machine *g;
 
 	if (!slept || t->relation != REL_NONE || !t->pub.python || is_off(process_of(t)))
 		return;
 	relation_set(w, t, REL_NONE | REL_HOLDING);
-	if (!t->clocked)
+	g = t->clock_gil;
+	/* who is running, and had it last, is the likelier holder */
+	if (!t->clocked || (g && (g->pub.holder || g->retired ||
+				  (g->sampled && g->sampled->sched == SCHED_RUNNING))))
 		edges_sample_forget(w, t);
-	else if (t->clock_gil && !t->clock_gil->pub.holder && !t->clock_gil->retired)
-		edges_sample_holder(w, t->clock_gil, t);
+	else if (g)
+		edges_sample_holder(w, g, t);
 	else
 		edges_sample_none(w, t);
 }
