@@ -28,6 +28,37 @@ struct {
 	__uint(max_entries, SHARED_MAX_LOOPS);
 } loop_fds SEC(".maps") __weak;
 
+/* Modes other than exact: the owners of thread states, and the state by which a thread is in there.
+ * User space puts in those that it reads; the others are met. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct shared_state_key);
+	__type(value, struct shared_state);
+	__uint(max_entries, SHARED_MAX_THREADS);
+} states SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, __u32); /* tid */
+	__type(value, struct shared_state_key);
+	__uint(max_entries, SHARED_MAX_THREADS);
+} thread_states SEC(".maps") __weak;
+
+/* The thread has exited. */
+static __always_inline void forget_state(__u32 tid)
+{
+	struct shared_state_key *state = bpf_map_lookup_elem(&thread_states, &tid), key;
+	const struct shared_state *owner;
+
+	if (!state)
+		return;
+	key = *state;
+	owner = bpf_map_lookup_elem(&states, &key);
+	if (owner && owner->tid == tid)
+		bpf_map_delete_elem(&states, &key);
+	bpf_map_delete_elem(&thread_states, &tid);
+}
+
 /* ── pythread.bpf.c ──────────────────────────────────────────────────────── */
 
 /*

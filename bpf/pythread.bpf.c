@@ -6,14 +6,6 @@
  */
 #include "pystack.bpf.h"
 
-/* Whose a PyThreadState is, for threads that have looked for theirs. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__type(key, struct shared_state_key);
-	__type(value, __u32); /* tid */
-	__uint(max_entries, SHARED_MAX_THREADS);
-} states SEC(".maps");
-
 enum {
 	STATES_MAX = 288, /* thread states and interpreters read by one search; new ones are at the
 			     front */
@@ -102,6 +94,16 @@ static __always_inline bool is_known(const struct shared_python *python,
 	return note->tstate && is_thread(python, note->tstate, note->pointer);
 }
 
+/* Makes it known whose the state is. */
+static __always_inline void note_state(__u64 me, const struct thread_note *note)
+{
+	struct shared_state_key key = {.tstate = note->tstate, .tgid = me >> 32};
+	struct shared_state owner = {.pointer = note->pointer, .tid = (__u32)me};
+
+	bpf_map_update_elem(&states, &key, &owner, BPF_ANY);
+	bpf_map_update_elem(&thread_states, &owner.tid, &key, BPF_ANY);
+}
+
 __noinline __u64 pystack_current(__u64 ts, __u32 insist)
 {
 	__u64 me = bpf_get_current_pid_tgid();
@@ -123,12 +125,8 @@ __noinline __u64 pystack_current(__u64 ts, __u32 insist)
 	if (!insist && note->asked && ts - note->asked < note->retry_ns)
 		return 0;
 	find_state(python, note);
-	if (mode != SHARED_MODE_EXACT && note->tstate) {
-		struct shared_state_key key = {.tstate = note->tstate, .tgid = tgid};
-		__u32 tid = (__u32)me;
-
-		bpf_map_update_elem(&states, &key, &tid, BPF_ANY);
-	}
+	if (mode != SHARED_MODE_EXACT && note->tstate)
+		note_state(me, note);
 	note->asked = ts;
 	if (note->tstate || !note->retry_ns)
 		note->retry_ns = RETRY_NS_FIRST;
@@ -156,13 +154,11 @@ __noinline __u32 pystack_owner(__u64 tstate)
 {
 	struct shared_state_key key = {.tstate = tstate, .tgid = bpf_get_current_pid_tgid() >> 32};
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &key.tgid);
-	const __u32 *tid = bpf_map_lookup_elem(&states, &key);
-	const struct thread_note *note = tid ? bpf_map_lookup_elem(&notes, tid) : 0;
+	const struct shared_state *owner = bpf_map_lookup_elem(&states, &key);
 
-	/* the memory may have become another thread's state since */
-	if (!python || !tid || !note || !note->pointer || !is_thread(python, tstate, note->pointer))
-		return 0;
-	return *tid;
+	/* the memory may have become another thread's state since; the entries of threads that have
+	 * exited are removed */
+	return python && owner && is_thread(python, tstate, owner->pointer) ? owner->tid : 0;
 }
 
 /*

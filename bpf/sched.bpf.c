@@ -553,6 +553,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	leave_futex(note);
 	bpf_map_delete_elem(&notes, &tid);
 	bpf_map_delete_elem(&names, &tid);
+	if (mode != SHARED_MODE_EXACT)
+		forget_state(tid);
 
 	struct ev_thread_exit record = {.hdr = HDR(THREAD_EXIT, ts, tid, 0, 0)};
 	emit(&record, sizeof(record));

@@ -60,10 +60,15 @@ struct shared_gil {
 	wire_u32 spare;
 };
 
-/* Whose PyThreadState is at this address. */
+/* Whose PyThreadState is at this address, and its thread_id then. */
 struct shared_state_key {
 	wire_u64 tstate;
 	wire_u32 tgid;
+	wire_u32 spare;
+};
+struct shared_state {
+	wire_u64 pointer;
+	wire_u32 tid;
 	wire_u32 spare;
 };
 

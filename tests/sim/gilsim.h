@@ -429,8 +429,9 @@ static inline void sim_wait_end(struct sim *s, struct sim_thread *t)
 static inline void sim_epoll(struct sim *s, struct sim_thread *t)
 {
 	if (!t->inside) {
-		t->epfd = t->own_epfd && !t->gc && sim_chance(s, 70) ? t->own_epfd
-								     : 50 + sim_random(s, 2);
+		t->epfd = t->own_epfd && !t->gc && t->relation != SIM_HOLDS && sim_chance(s, 70)
+				  ? t->own_epfd
+				  : 50 + sim_random(s, 2);
 		if (t->in_turn && t->epfd == t->own_epfd) {
 			SIM_PUSH(s->turns,
 				 (struct sim_span){t->ts_turn, s->now, t->tid, 0, false, false});

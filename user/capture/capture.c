@@ -19,6 +19,7 @@ static const struct process_reader target_reader = {
 	.alive = target_alive,
 	.refresh_gils = target_refresh_gils,
 	.snapshot = target_snapshot,
+	.states = target_states,
 	.locks = target_locks,
 	.describe_epoll = target_describe_epoll,
 	.describe_loop = target_describe_loop,

@@ -29,6 +29,7 @@ struct process_reader {
 	int (*refresh_gils)(struct target *target);
 	int (*snapshot)(struct target *target, const uint16_t *gil_index,
 			const struct stream_sink *sink);
+	int (*states)(struct target *target, target_state_found *state, void *ctx);
 	int (*locks)(struct target *target, const uint16_t *gil_index,
 		     const struct stream_sink *sink);
 	int (*describe_epoll)(struct target *target, uint32_t epfd, const struct stream_sink *sink);

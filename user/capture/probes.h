@@ -16,12 +16,14 @@ struct target;
 
 /* The maps that capture/ writes while probes run, and the types of their keys and values. */
 enum probes_map {
-	PROBES_TARGETS,	  /* uint32_t pid → struct shared_target */
-	PROBES_PYTHONS,	  /* uint32_t pid → struct shared_python */
-	PROBES_GILS,	  /* struct shared_gil_key → struct shared_gil */
-	PROBES_GIL_LISTS, /* uint32_t pid → struct shared_gil_list */
-	PROBES_LOOP_FDS,  /* struct shared_loop_key → uint8_t 1 */
-	PROBES_GC_SITES,  /* struct shared_gc_key → struct shared_gc */
+	PROBES_TARGETS,	      /* uint32_t pid → struct shared_target */
+	PROBES_PYTHONS,	      /* uint32_t pid → struct shared_python */
+	PROBES_GILS,	      /* struct shared_gil_key → struct shared_gil */
+	PROBES_GIL_LISTS,     /* uint32_t pid → struct shared_gil_list */
+	PROBES_LOOP_FDS,      /* struct shared_loop_key → uint8_t 1 */
+	PROBES_GC_SITES,      /* struct shared_gc_key → struct shared_gc */
+	PROBES_STATES,	      /* struct shared_state_key → struct shared_state */
+	PROBES_THREAD_STATES, /* uint32_t tid → struct shared_state_key */
 	PROBES_MAPS
 };
 

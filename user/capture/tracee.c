@@ -291,6 +291,30 @@ struct stream_sink tracee_sink(struct tracee_stage *stage)
 	return (struct stream_sink){.event = stage_event, .process = stage_process, .ctx = stage};
 }
 
+static int put_state(void *ctx, uint64_t address, uint64_t thread_id, uint32_t tid)
+{
+	const struct tracee_stage *stage = ctx;
+	const struct probes *probes = &stage->capture->probes;
+	struct shared_state_key key = {.tstate = address, .tgid = stage->tracee->target->info.pid};
+	struct shared_state owner = {.pointer = thread_id, .tid = tid};
+
+	/* without room for it, a holder may have no name */
+	(void)probes_set(probes, PROBES_STATES, &key, &owner);
+	(void)probes_set(probes, PROBES_THREAD_STATES, &tid, &key);
+	return 0;
+}
+
+/* Threads that sleep all the time never pass a probe that would find out which state is theirs. */
+static int put_states(const struct tracee_stage *stage)
+{
+	const struct capture *capture = stage->capture;
+	int err = capture->options.mode == MODE_EXACT
+			  ? 0
+			  : capture->reader.states(stage->tracee->target, put_state, (void *)stage);
+
+	return err == -EINTR ? 0 : err;
+}
+
 int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identity_only)
 {
 	struct tracee_stage stage = {
@@ -298,7 +322,9 @@ int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identit
 	struct stream_sink sink = tracee_sink(&stage);
 	int err;
 
-	err = capture->reader.snapshot(tracee->target, tracee->gil_index, &sink);
+	err = put_states(&stage);
+	if (!err)
+		err = capture->reader.snapshot(tracee->target, tracee->gil_index, &sink);
 	if (err == -EINTR) /* the user has pressed Ctrl-C, and reading takes too long */
 		return 0;
 	if (!err && !identity_only)

@@ -269,7 +269,8 @@ static void settle_holder(struct world *w, struct gil_machine *g, struct thread_
 		g->pub.violations += definite && since == ts;
 		return;
 	}
-	/* a holder does not wait */
+	/* a holder waits neither in its loop nor for the GIL */
+	loop_confirm(t);
 	relation_set(w, t, t->relation & (REL_NONE | REL_HOLDING));
 	if (holds_still(g, t, definite, since, ts))
 		gil_hold_begin(w, g, t, ts, false);

@@ -287,3 +287,17 @@ int target_snapshot(struct target *target, const uint16_t *gil_index,
 		err = -ESRCH;
 	return err;
 }
+
+int target_states(struct target *target, target_state_found *state, void *ctx)
+{
+	struct threads threads;
+	int err = threads_read(target, &threads);
+
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < threads.python_count && !err; i++)
+		err = state(ctx, threads.python[i].state, threads.python[i].ident,
+			    threads.python[i].tid);
+	threads_done(&threads);
+	return err;
+}

@@ -109,6 +109,11 @@ int target_refresh_gils(struct target *target);
 int target_snapshot(struct target *target, const uint16_t *gil_index,
 		    const struct stream_sink *sink);
 
+/* The PyThreadStates whose thread is certain: their addresses and thread_id. 0, -errno (-ESRCH:
+ * gone), or what `state` returned. */
+typedef int target_state_found(void *ctx, uint64_t address, uint64_t thread_id, uint32_t tid);
+int target_states(struct target *target, target_state_found *state, void *ctx);
+
 /* FUTEX for every thread that sleeps on one that is no GIL's, as a part of target_snapshot(). Asked
  * before the window ends, since a mutex may have another owner by then. */
 int target_locks(struct target *target, const uint16_t *gil_index, const struct stream_sink *sink);

@@ -41,6 +41,8 @@ static void list_maps(struct kernel_probes *kernel)
 	kernel->maps[PROBES_GILS] = skeleton->maps.gils;
 	kernel->maps[PROBES_GIL_LISTS] = skeleton->maps.gil_lists;
 	kernel->maps[PROBES_LOOP_FDS] = skeleton->maps.loop_fds;
+	kernel->maps[PROBES_STATES] = skeleton->maps.states;
+	kernel->maps[PROBES_THREAD_STATES] = skeleton->maps.thread_states;
 	kernel->maps[PROBES_GC_SITES] = skeleton->maps.gc_sites;
 }
 
