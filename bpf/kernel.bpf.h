@@ -144,6 +144,15 @@ struct socket {
 	struct sock *sk;
 };
 
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1]; /* one for each level */
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	struct thread_struct thread;
@@ -156,6 +165,7 @@ struct task_struct {
 	int pid;	      /* tid, initial namespace */
 	int tgid;
 	char comm[16];
+	struct pid *thread_pid;
 	struct signal_struct *signal;
 	struct files_struct *files;
 	struct sched_entity se;

@@ -161,17 +161,33 @@ __noinline __u32 pystack_owner(__u64 tstate)
 	return python && owner && is_thread(python, tstate, owner->pointer) ? owner->tid : 0;
 }
 
+/* The current thread's tid as its process knows it. */
+static __always_inline __u32 own_tid(void)
+{
+	struct pid *pid = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), thread_pid);
+	__u32 level = BPF_CORE_READ(pid, level), tid = 0;
+
+	bpf_probe_read_kernel(&tid, sizeof(tid),
+			      (char *)pid + bpf_core_field_offset(struct pid, numbers) +
+				      level * bpf_core_type_size(struct upid));
+	return tid;
+}
+
 /*
  * take_gil sets `locked` before `last_holder`, with the GIL's mutex held. In between a thread that
- * is preempted would seem not to have the GIL; so while anybody has the mutex, only what names the
- * thread counts.
+ * is preempted would seem not to have the GIL; so while it has the mutex of a locked GIL, only what
+ * names it counts. In glibc the mutex's owner is set once it is locked, and cleared before it is
+ * unlocked: at either time the GIL is as it was, or as it will be.
  */
 static __always_inline bool in_transition(const struct shared_python *python, __u64 gil)
 {
-	__u32 lock = 1;
+	struct {
+		__u32 lock, count, owner;
+	} mutex = {.lock = 1};
 
-	bpf_probe_read_user(&lock, sizeof(lock), (void *)(gil + python->gil_layout.mutex));
-	return lock != 0;
+	if (bpf_probe_read_user(&mutex, sizeof(mutex), (void *)(gil + python->gil_layout.mutex)))
+		return true;
+	return mutex.lock && mutex.owner == own_tid();
 }
 
 static __always_inline void observe_gil(__u64 ts, __u32 tid, const struct shared_python *python,
@@ -188,9 +204,9 @@ static __always_inline void observe_gil(__u64 ts, __u32 tid, const struct shared
 	if (holder && is_thread(python, holder, pointer)) {
 		record.hdr.flags |= EVF_OBSERVE_LOCKED;
 		record.holder = tid;
-	} else if (flags & PYSTACK_PREEMPTED && in_transition(python, gil)) {
-		return;
 	} else if (locked == 1) {
+		if (flags & PYSTACK_PREEMPTED && in_transition(python, gil))
+			return;
 		record.hdr.flags |= EVF_OBSERVE_LOCKED | EVF_OBSERVE_OTHER;
 	}
 	emit(&record, sizeof(record));
