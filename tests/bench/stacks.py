@@ -53,11 +53,13 @@ def run_time(program):
 
 
 def mean_ns(program, before, after):
-    """ns of a run between two run_time(), of the program that was loaded last: this gilscope's"""
-    number = max(before, default=None)
-    if number not in after or after[number][1] == before[number][1]:
+    """ns of a run between two run_time(), of the program that was loaded last and ran: this
+    gilscope's"""
+    ran = [number for number in before if number in after and before[number] != after[number]]
+    if not ran:
         raise Trouble(f"{program} did not run")
-    return (after[number][0] - before[number][0]) / (after[number][1] - before[number][1])
+    (ns, runs), (ns_then, runs_then) = after[max(ran)], before[max(ran)]
+    return (ns - ns_then) / (runs - runs_then)
 
 
 def cost(pid, program, seconds, *arguments):
