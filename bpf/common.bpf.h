@@ -197,8 +197,7 @@ static __always_inline void stop_waiting(struct thread_note *thread)
  * (docs/decisions/probes.md#switches-that-the-kernel-does-not-report). The thread's state is then
  * unknown since that last switch, and no longer than that.
  */
-static __always_inline void check_presence(__u64 ts, __u32 cpu, struct cpu_note *note, __u32 tgid,
-					   __u32 tid)
+static __always_inline void check_presence(__u64 ts, __u32 cpu, struct cpu_note *note, __u32 tid)
 {
 	struct ev_gap record = {.hdr = HDR(GAP, ts, tid, cpu, 0)};
 
@@ -206,7 +205,7 @@ static __always_inline void check_presence(__u64 ts, __u32 cpu, struct cpu_note 
 		return;
 	record.since = note->ts;
 	note->tid = tid;
-	note->tgid = tgid;
+	note->tgid = bpf_get_current_pid_tgid() >> 32;
 	note->ts = ts;
 	stop_waiting(bpf_map_lookup_elem(&notes, &tid));
 	emit(&record, sizeof(record));
@@ -219,7 +218,7 @@ static __always_inline void check_current(__u64 ts, __u32 tid)
 	struct cpu_note *note = cpu_note_of(cpu);
 
 	if (note)
-		check_presence(ts, cpu, note, bpf_get_current_pid_tgid() >> 32, tid);
+		check_presence(ts, cpu, note, tid);
 }
 
 #endif

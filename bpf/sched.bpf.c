@@ -368,7 +368,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	state = task_state(prev);
 	runnable = preempt || !state;
 	if (out) {
-		check_presence(ts, cpu, note, prev->tgid, TASK_PID(prev));
+		check_presence(ts, cpu, note, TASK_PID(prev));
 		leaving = note_of(TASK_PID(prev));
 	}
 
