@@ -53,6 +53,7 @@ HOLDING = {"python", "held_blocked", "held_runnable"}
 EXIT_OK, EXIT_UNSUPPORTED, EXIT_PARTIAL = 0, 4, 5
 SUPERVISORS = {"arbiter", "supervisor", "workers"}  # scripts in which other processes serve
 FORMATS = subprocess.check_output([GILSCOPE, "--formats"], text=True).split()  # of exports
+CHEAP = ("edges", "futex")  # modes in which drops that nobody waits for are not traced
 SITES_FAULTS = ("never_taken", "never_released", "never_passed")
 
 

@@ -12,6 +12,7 @@ import pytest
 from perfetto import MONOTONIC, REALTIME, Trace, decoded, shown
 from test_exports import ALL, STATES, export, parse_folded
 from test_golden import (
+    CHEAP,
     EXIT_OK,
     EXIT_PARTIAL,
     EXIT_UNSUPPORTED,
@@ -178,6 +179,9 @@ def test_gils_are_those_of_the_report(trace, found):
                 trace.slices(trace.named(name, parent)[0]),
                 trace.of(trace.named(f"waiting for the {name}", parent)[0]),
             )
+            if found["mode"] in CHEAP:
+                assert length(holds) == gil["held_ns"]
+                continue
             assert length(holds) <= gil["held_ns"]
             certain += length(holds)
             assert sum(hold["facts"].get("forced", False) for hold in holds) == gil["forced"]
@@ -189,7 +193,8 @@ def test_gils_are_those_of_the_report(trace, found):
             ]
             assert sum(ns for ns, waiters in waited if waiters) == gil["contended_ns"]
             assert not changes or changes[-1]["counter_value"] == 0
-        assert certain + sampled == sum(gil["held_ns"] for gil in process["gils"])
+        if found["mode"] not in CHEAP:
+            assert certain + sampled == sum(gil["held_ns"] for gil in process["gils"])
 
 
 def test_as_many_wait_as_are_in_that_state(trace, found):

@@ -15,6 +15,8 @@ struct spans {
 	struct attribution *attribution;
 	struct thread_spans **threads; /* by thread.index; NULL: not seen yet */
 	uint32_t room;
+	struct hold *holds; /* by gil.index: of GILs whose holds are not traced; not emitted yet */
+	uint32_t hold_room;
 	int error;
 };
 
@@ -57,6 +59,49 @@ static inline struct thread_spans *spans_get(struct spans *spans, const struct t
 	return spans_create(spans, thread);
 }
 
+/* ── holds ───────────────────────────────────────────────────────────────── */
+
+static void emit_hold(const struct spans *spans, const struct hold *hold)
+{
+	if (hold->start < hold->end && spans->sink.hold)
+		spans->sink.hold(spans->sink.ctx, hold);
+}
+
+static struct hold *hold_of(struct spans *spans, uint32_t index)
+{
+	uint32_t room = index + 8;
+	struct hold *grown;
+
+	if (index < spans->hold_room)
+		return &spans->holds[index];
+	grown = reallocarray(spans->holds, room, sizeof(*grown));
+	if (!grown) {
+		spans->error = -ENOMEM;
+		return NULL;
+	}
+	for (uint32_t i = spans->hold_room; i < room; i++)
+		grown[i] = (struct hold){0};
+	spans->holds = grown;
+	spans->hold_room = room;
+	return &spans->holds[index];
+}
+
+/* Where only the drops that somebody waits for are traced, a hold is the time for which a thread
+ * has the GIL, as far as that is known. */
+static void add_hold(struct spans *spans, const struct interval *i)
+{
+	struct hold *open = hold_of(spans, i->gil->index);
+
+	if (!open)
+		return;
+	if (open->thread == i->thread && open->gil == i->gil && open->end == i->start) {
+		open->end = i->end;
+		return;
+	}
+	emit_hold(spans, open);
+	*open = (struct hold){.gil = i->gil, .thread = i->thread, .start = i->start, .end = i->end};
+}
+
 /* ── states ──────────────────────────────────────────────────────────────── */
 
 static bool same_state(const struct interval *a, const struct interval *b)
@@ -80,6 +125,8 @@ static void on_interval(void *ctx, const struct interval *i)
 
 	if (!thread)
 		return;
+	if (interval_holds(i) && mode_is_cheap(i->gil->mode))
+		add_hold(spans, i);
 	open = &thread->state;
 	if (open->thread && open->end == i->start && same_state(open, i)) {
 		open->end = i->end;
@@ -136,10 +183,8 @@ static void on_stretch(void *ctx, const struct stretch *stretch)
 
 static void on_hold(void *ctx, const struct hold *hold)
 {
-	const struct spans *spans = ctx;
-
-	if (hold->start < hold->end && spans->sink.hold)
-		spans->sink.hold(spans->sink.ctx, hold);
+	if (!mode_is_cheap(hold->gil->mode))
+		emit_hold(ctx, hold);
 }
 
 static void on_wait(void *ctx, const struct gil_wait *wait)
@@ -214,6 +259,7 @@ void spans_free(struct spans *spans)
 	for (uint32_t i = 0; i < spans->room; i++)
 		free(spans->threads[i]);
 	free(spans->threads);
+	free(spans->holds);
 	free(spans);
 }
 
@@ -230,5 +276,7 @@ int spans_finish(struct spans *spans)
 		thread->stack = (struct stack_span){0};
 		thread->state = (struct interval){0};
 	}
+	for (uint32_t i = 0; i < spans->hold_room; i++)
+		emit_hold(spans, &spans->holds[i]);
 	return spans->error ? spans->error : attribution_error(spans->attribution);
 }

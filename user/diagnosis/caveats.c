@@ -168,20 +168,31 @@ static void emit_sites(const struct caveats *caveats)
 	}
 }
 
+/* What is not traced in a mode other than exact. */
+static void emit_mode(const struct caveats *caveats)
+{
+	const struct report *report = caveats->report;
+	struct text_buffer text = {0};
+
+	if (!mode_is_cheap(report->mode) && !report->sampled_ns)
+		return;
+	text_add(&text, "Takes and drops of the GIL that nobody waits for are not traced");
+	if (mode_is_cheap(report->mode))
+		text_add(&text, " (mode %s; --mode exact traces all)",
+			 fact_name(&mode_names, report->mode));
+	if (report->sampled_ns) {
+		text_add(&text, ": samples distinguish Python and C code for ");
+		text_add_share(&text, report->sampled_ns, report->thread_ns);
+		text_add(&text, " of the threads' time");
+	}
+	text_add(&text, ".");
+	caveat_emit(caveats, &text);
+}
+
 static void emit_method(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
 
-	if (report->sampled_ns) {
-		struct text_buffer text = {0};
-
-		text_add(&text, "Python and C code are distinguished by samples for ");
-		text_add_share(&text, report->sampled_ns, report->thread_ns);
-		text_add(&text, " of the threads' time (mode ");
-		text_add(&text, "%s", fact_name(&mode_names, report->mode));
-		text_add(&text, "); everything else is traced.");
-		caveat_emit(caveats, &text);
-	}
 	for (uint32_t p = 0; p < report->process_count; p++) {
 		const struct process_info *info = &report->processes[p].process->info;
 		struct text_buffer text = {0};
@@ -393,6 +404,7 @@ void caveats_paragraphs(const struct report *report, const struct paragraph_sink
 	emit_missed(&caveats);
 	emit_contradictions(&caveats);
 	emit_sites(&caveats);
+	emit_mode(&caveats);
 	emit_method(&caveats);
 	emit_guessed_loops(&caveats);
 	emit_unread(&caveats);

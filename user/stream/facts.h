@@ -9,6 +9,7 @@
 #ifndef GILSCOPE_STREAM_FACTS_H
 #define GILSCOPE_STREAM_FACTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,12 @@ enum evidence_mode {
 	MODE_EDGES,   /* contended ones; the others are known by observations */
 	MODE_FUTEX,   /* none: no uprobes, only scheduling and observations */
 };
+
+/* Takes and drops that nobody waits for are not traced, for certain. */
+static inline bool mode_is_cheap(enum evidence_mode mode)
+{
+	return mode == MODE_EDGES || mode == MODE_FUTEX;
+}
 
 /* How the call sites of the GIL were found in the image. */
 enum site_method { METHOD_UNKNOWN, METHOD_SYMBOLS, METHOD_SCAN, METHOD_FUTEX };

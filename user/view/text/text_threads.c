@@ -47,6 +47,7 @@ static const struct thread_column COLUMNS[] = {
 };
 #define COLUMN_COUNT (sizeof(COLUMNS) / sizeof(COLUMNS[0]))
 #define OTHER	     TS_COUNT /* its index */
+#define HOLDS	     (OTHER + 1)
 
 struct thread_table {
 	const struct text_page *page;
@@ -317,6 +318,7 @@ int text_threads(const struct text_page *page, const struct process_report *proc
 	/* a line saying "and 1 more" would take the place of that one */
 	shown = page->all || count <= SHOWN_THREADS + 1 ? count : SHOWN_THREADS;
 	memcpy(table.columns, COLUMNS, sizeof(COLUMNS));
+	table.columns[HOLDS].shown = !mode_is_cheap(page->report->mode);
 	for (uint32_t i = 0; i < shown; i++)
 		thread_table_widen(&table, rows[i]);
 	thread_table_fit(&table);
@@ -365,15 +367,18 @@ static void show_gil(const struct text_page *page, const struct gil_report *gil,
 	text_add(&text, " · contended ");
 	text_add_share(&text, gil->contended_ns, window_ns);
 	text_add(&text, " of the time · ");
-	text_add_number_of(&text, gil->handoffs, "handoff", "handoffs");
-	text_add(&text, " · ");
+	if (!mode_is_cheap(gil->gil->mode)) {
+		text_add_number_of(&text, gil->handoffs, "handoff", "handoffs");
+		text_add(&text, " · ");
+	}
 	text_add_number_of(&text, gil->forced, "forced release", "forced releases");
 	if (gil->unknown_ns >= page->report->stall_ns) {
 		text_add(&text, " · unknown for ");
 		text_add_share(&text, gil->unknown_ns, window_ns);
 	}
 	canvas_paragraph(&page->canvas, "  ", 2, &text);
-	show_dist(&page->canvas, "  hold time  ", &gil->hold);
+	if (!mode_is_cheap(gil->gil->mode)) /* else only those are known that somebody waited for */
+		show_dist(&page->canvas, "  hold time  ", &gil->hold);
 	show_dist(&page->canvas, "  wait time  ", &gil->wait);
 }
 

@@ -14,6 +14,8 @@ class Recording {
 	constructor(report, head, stacks) {
 		this.report = report;
 		this.head = head;
+		/* also those takes and drops of the GIL that nobody waits for */
+		this.holdsTraced = report.mode !== "edges" && report.mode !== "futex";
 		this.stacks = stacks;
 		this.folds = new Folds(stacks);
 		this.end = head.end_ns;

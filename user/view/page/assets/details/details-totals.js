@@ -137,8 +137,11 @@ class Totals extends DetailsPart {
 						"p",
 						{ class: "soft small" },
 						`contended ${percentText(gil.figures.contended_ns, view.span)} ` +
-							`of the time · ${manyText(gil.figures.handoffs, "handoff")}, ` +
-							`${countText(gil.figures.forced)} of them forced` +
+							`of the time · ` +
+							(this.recording.holdsTraced
+								? `${manyText(gil.figures.handoffs, "handoff")}, ` +
+									`${countText(gil.figures.forced)} of them forced`
+								: manyText(gil.figures.forced, "forced release")) +
 							(gil.figures.unknown_ns > view.span / 100
 								? ` · unknown for ${percentText(gil.figures.unknown_ns, view.span)}`
 								: ""),

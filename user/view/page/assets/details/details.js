@@ -341,7 +341,9 @@ class Details extends DetailsPart {
 					"dl",
 					{ class: "facts" },
 					[
-						["held the GIL", manyText(figures.holds, "time")],
+						...(this.recording.holdsTraced
+							? [["held the GIL", manyText(figures.holds, "time")]]
+							: []),
 						["waited for it", manyText(figures.waits, "time")],
 						["was asked to release it", manyText(figures.forced_drops, "time")],
 					].flatMap(([name, value]) => [
