@@ -307,3 +307,9 @@ class Spin:
     def ns_per_call(self, calls, batches=5):
         """The median of some batches, so that a disturbance of one has no effect."""
         return statistics.median(int(self.ask(calls)) for _ in range(batches)) / calls
+
+    def undisturbed_ns_per_call(self, calls, batches=100):
+        """Many short batches, and what the quickest fifth of them took: for what other tasks on the
+        same CPU can only make longer."""
+        times = [int(self.ask(calls // batches)) for _ in range(batches)]
+        return statistics.quantiles(times, n=5)[0] / (calls // batches)

@@ -158,9 +158,13 @@ def bystander(options):
     system calls, one wake-up and one switch."""
     with Spin() as observed, Spin("syscall") as calling, Spin("switch") as switching:
         ways = turns.observers(observed.pid, options)
-        call = turns.Turns(options.rounds, ways, lambda _: calling.ns_per_call(options.calls))
+        call = turns.Turns(
+            options.rounds, ways, lambda _: calling.undisturbed_ns_per_call(options.calls)
+        )
         both = {**ways, EMPTY: lambda: traps("scheduler")}
-        switch = turns.Turns(options.rounds, both, lambda _: switching.ns_per_call(options.calls))
+        switch = turns.Turns(
+            options.rounds, both, lambda _: switching.undisturbed_ns_per_call(options.calls)
+        )
         recordings = [name for name in ways if name != turns.CONTROL]
         programs = programs_ns(switching, ways[recordings[-1]], options)
     return [
