@@ -132,11 +132,11 @@ def cycle_rows(found, recordings):
 # ── bystander ─────────────────────────────────────────────────────────────────────────────────────
 
 
-EMPTY = "three programs that do nothing, at the switch and the wake-up,"
+EMPTY = "three programs that do nothing"
 PROGRAMS = (
-    ("run time of the program for the switch", "on_switch"),
-    ("run times of those for the wake-up: first", "on_waking"),
-    ("… second", "on_wakeup"),
+    ("run time of the program at a switch", "on_switch"),
+    ("… of the first at a wake-up", "on_waking"),
+    ("… of the second at a wake-up", "on_wakeup"),
 )
 
 
@@ -171,7 +171,7 @@ def bystander(options):
         turns.row_of_ns("`os.getppid()`, unobserved", call.bare),
         turns.row_of_ns("the same once more adds", call.added(turns.CONTROL)),
         *(turns.row_of_ns(f"`gilscope {name}` adds", call.added(name), 50) for name in recordings),
-        turns.row_of_ns("a byte to another process and a switch to it, unobserved", switch.bare),
+        turns.row_of_ns("a byte and a switch to a process, unobserved", switch.bare),
         turns.row_of_ns("the same once more adds", switch.added(turns.CONTROL)),
         turns.row_of_ns(f"{EMPTY} add", switch.added(EMPTY)),
         *(row for name in recordings for row in switch_rows(switch, name)),
