@@ -68,7 +68,7 @@ static __always_inline bool tell_drop(__u64 ts, __u64 me, __u64 futex, struct th
 	if (!gil || !wakes_condition(gil, futex, waiter->futex) || (note && note->wait_cond))
 		return false;
 	check_current(ts, tid);
-	if (gil->pending) {
+	if (gil->pending || mode == SHARED_MODE_FUTEX) {
 		requested = drop_requested(gil);
 		gil->pending = 0;
 	}
@@ -88,6 +88,42 @@ static __always_inline void tell_other_wake(__u64 ts, __u32 tid)
 	struct ev_wake record = {.hdr = HDR(WAKE, ts, tid, 0, EVF_WAKE_BEGINS)};
 
 	emit(&record, sizeof(record));
+}
+
+/* ── mode futex: no uprobe says that a thread waits ──────────────────────────────────────────── */
+
+/* glibc waits with a limit by FUTEX_WAIT_BITSET (sysdeps/nptl/futex-internal.c), as take_gil does;
+ * what pthread_cond_signal() waits for has none. */
+static __always_inline bool waits_with_limit(__u64 operation)
+{
+	return (operation & FUTEX_COMMAND) == FUTEX_WAIT_BITSET;
+}
+
+/* The current task goes to sleep on the condition variable of this GIL, until it has a CPU again.
+ * Who has the GIL is read without its mutex. */
+static __always_inline void begin_wait(__u64 ts, struct thread_note *note, __u32 tid, __u64 gil,
+				       __u32 index, __u64 futex)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, locked = 0;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+	struct ev_observe record = {.hdr = HDR(OBSERVE, ts, tid, index, EVF_OBSERVE_LOCKED)};
+	__u64 holder;
+
+	if (!python)
+		return;
+	note->wait_cond = gil + python->gil_layout.cond;
+	watch_futex(ts, note, futex);
+	if (bpf_probe_read_user(&locked, sizeof(locked),
+				(void *)(gil + python->gil_layout.locked)) ||
+	    locked != 1)
+		return;
+	holder = read_word(gil + python->gil_layout.last_holder);
+	record.holder = pystack_owner(holder);
+	if (!record.holder)
+		return;
+	emit(&record, sizeof(record));
+	if (stack_kinds & EVF_STACK_HOLDER)
+		pystack_send(ts, holder, EVF_STACK_HOLDER, index, 0);
 }
 
 #endif

@@ -236,9 +236,11 @@ static __always_inline __u64 send_stack_of(__u64 ts, struct task_struct *task,
  * in front of the mutex, the thread waits if its WAIT says so; else it has dropped the GIL, and
  * pthread_cond_signal() at the end of drop_gil waits for earlier waiters to leave. */
 static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 tgid, __u64 address,
-					   bool waits)
+					   bool waits, __u64 *ret_gil)
 {
 	struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
+
+	*ret_gil = 0;
 
 	for (__u32 i = 0; list && i < SHARED_GIL_LIST_MAX && i < list->count; i++) {
 		__u64 offset = address - list->gils[i].address;
@@ -252,20 +254,27 @@ static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 t
 		if (on_cond ? waits : !in_handover)
 			record->hdr.flags |= EVF_SWITCH_OUT_GIL_MUTEX;
 		record->gil = list->gils[i].index;
+		*ret_gil = list->gils[i].address;
 		return;
 	}
 }
 
-/* What a thread sleeps on, if others may have to wait for it. `tstate`: 0 if unknown. */
+/* What a thread sleeps on, if others may have to wait for it. `tstate`: 0 if unknown; `gil`: with
+ * the flags of a GIL's futex. */
 static __always_inline void send_sleep(const struct ev_switch_out *record, struct task_struct *task,
-				       const struct entry *entry, __u64 tstate)
+				       const struct entry *entry, __u64 tstate, __u64 gil)
 {
 	__u32 tid = TASK_PID(task);
 	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
 	__u64 ts = record->hdr.ts;
+	__u8 both = EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER;
 
 	if (!note)
 		return;
+	if (mode == SHARED_MODE_FUTEX && (record->hdr.flags & both) == both) {
+		begin_wait(ts, note, tid, gil, record->gil, entry->argument);
+		return;
+	}
 	if (note->wait_cond) {
 		/* it is watched since its WAIT, and until its WAIT_END: what is counted in two
 		 * places at once would be counted wrong */
@@ -294,6 +303,7 @@ static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, struct task_str
 {
 	struct ev_switch_out record = {.hdr = HDR(SWITCH_OUT, ts, TASK_PID(task), cpu, stop)};
 	struct entry entry = {};
+	__u64 gil = 0;
 	bool sleeps = false; /* in a system call */
 
 	if (!stop)
@@ -304,7 +314,10 @@ static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, struct task_str
 		sleeps = !runnable;
 	}
 	if (sleeps && is_futex(record.sysno))
-		mark_gil_futex(&record, task->tgid, entry.argument, is_waiting(record.hdr.tid));
+		mark_gil_futex(&record, task->tgid, entry.argument,
+			       mode == SHARED_MODE_FUTEX ? waits_with_limit(entry.second)
+							 : is_waiting(record.hdr.tid),
+			       &gil);
 	if (runnable) {
 		record.hdr.flags |= EVF_SWITCH_OUT_RUNNABLE;
 		if (is_throttled(task))
@@ -312,7 +325,7 @@ static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, struct task_str
 	}
 	emit(&record, sizeof(record));
 	if (sleeps)
-		send_sleep(&record, task, &entry, tstate);
+		send_sleep(&record, task, &entry, tstate, gil);
 }
 
 static __always_inline void occupy(struct cpu_note *note, struct task_struct *task)
@@ -377,6 +390,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (in) {
 		thread = note_of(TASK_PID(next));
 		stop_waiting(thread);
+		if (thread && mode == SHARED_MODE_FUTEX)
+			thread->wait_cond = 0;
 		if (thread && !thread->wait_cond)
 			leave_futex(thread);
 	}

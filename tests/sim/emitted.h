@@ -202,10 +202,10 @@ static const struct model_sink text_sink = {.interval = on_interval,
 
 /* A process with a GIL and a loop's descriptor, the Python threads A and B, and X, which is not a
  * Python thread. */
-static inline void declare_as(bool partial)
+static inline void declare_mode(enum evidence_mode mode)
 {
 	emitted[0] = '\0';
-	world = world_new(text_sink, partial ? MODE_EDGES : MODE_EXACT);
+	world = world_new(text_sink, mode);
 	assert_non_null(world);
 	FEED(GIL, gil, 0, PID, 0, 0, .address = 0x1000);
 	descriptor(0, EPFD);
@@ -214,11 +214,21 @@ static inline void declare_as(bool partial)
 	thread(0, X, 0);
 }
 
+static inline void declare_as(bool partial)
+{
+	declare_mode(partial ? MODE_EDGES : MODE_EXACT);
+}
+
 /* The same, and the window begins at 100. */
+static inline void begin_mode(enum evidence_mode mode)
+{
+	declare_mode(mode);
+	window(100, false);
+}
+
 static inline void begin_as(bool partial)
 {
-	declare_as(partial);
-	window(100, false);
+	begin_mode(partial ? MODE_EDGES : MODE_EXACT);
 }
 
 static inline void begin(void)

@@ -117,6 +117,10 @@ static int declare_process(const struct capture *capture, const struct target *t
 {
 	struct process_info info = target->info;
 
+	if (capture->options.mode == MODE_FUTEX) {
+		info.method = METHOD_FUTEX;
+		info.gc = GC_SAMPLES;
+	}
 	if ((!capture->options.stacks || !capture->options.rate_hz) && info.gc == GC_SAMPLES)
 		info.gc = GC_NONE;
 	return sink_process(&capture->sink, &info);

@@ -61,7 +61,9 @@ struct tracee *tracee_of_process(const struct capture *capture, uint32_t pid)
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag)
 {
 	const struct target *target = tracee->target;
-	int err = probes_set_uprobes(&capture->probes, target, &tracee->uprobes);
+	int err = capture->options.mode == MODE_FUTEX
+			  ? 0
+			  : probes_set_uprobes(&capture->probes, target, &tracee->uprobes);
 
 	if (!err)
 		return 0;

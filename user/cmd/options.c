@@ -122,7 +122,7 @@ static const struct declaration {
 	 0},
 	{OPTION_MODE, "mode", "MODE",
 	 "How the GIL is watched: exact (every take and drop), edges (only where somebody waits, "
-	 "which costs next to nothing)",
+	 "which costs next to nothing), futex (the same without uprobes, where they are forbidden)",
 	 set_mode, 0},
 	{OPTION_RATE, "rate", "HZ",
 	 "Sampling rate for on-CPU stacks; 0 turns sampling off (default 199)", set_rate, 0},

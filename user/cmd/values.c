@@ -179,7 +179,7 @@ enum colour value_colour(const char *text, struct argp_state *state)
 
 const char *options_mode_name(unsigned int i)
 {
-	return i + MODE_EXACT <= MODE_EDGES ? mode_names.list[i + MODE_EXACT] : NULL;
+	return i + MODE_EXACT <= MODE_FUTEX ? mode_names.list[i + MODE_EXACT] : NULL;
 }
 
 enum evidence_mode value_mode(const char *text, struct argp_state *state)
@@ -187,7 +187,7 @@ enum evidence_mode value_mode(const char *text, struct argp_state *state)
 	for (unsigned int i = 0; options_mode_name(i); i++)
 		if (!strcmp(options_mode_name(i), text))
 			return (enum evidence_mode)(i + MODE_EXACT);
-	argp_error(state, "--mode takes exact or edges, not '%s'", text);
+	argp_error(state, "--mode takes exact, edges or futex, not '%s'", text);
 	return MODE_EXACT;
 }
 

@@ -186,6 +186,8 @@ static void emit_mode(const struct caveats *caveats)
 		text_add(&text, " of the threads' time");
 	}
 	text_add(&text, ".");
+	if (report->mode == MODE_FUTEX)
+		text_add(&text, " A wait for the GIL counts only while the thread sleeps in it.");
 	caveat_emit(caveats, &text);
 }
 

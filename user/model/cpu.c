@@ -105,8 +105,7 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 			edges_off(w, t, ts);
 	}
 	relation_list(w, t);
-	/* partial: no TAKE shows when a sleeper on the mutex has the GIL */
-	if (sched == SCHED_RUNNING && (t->in_handover || (t->by_mutex && process_of(t)->partial)))
+	if (sched == SCHED_RUNNING && (t->in_handover || edges_ends_wait(t)))
 		relation_handed_over(w, t, ts);
 	if (process_of(t)->partial) {
 		edges_recount(w, t);

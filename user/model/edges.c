@@ -78,6 +78,21 @@ void edges_decay(struct world *w, struct thread_machine *t, uint64_t ts)
 	}
 }
 
+bool edges_ends_wait(const struct thread_machine *t)
+{
+	/* no TAKE shows when a sleeper on the mutex has the GIL; in mode futex, nor one on cond */
+	return t->relation == REL_WAITING && gil_is_partial(gil_of(t)) &&
+	       (t->by_mutex || t->pub.gil->mode == MODE_FUTEX);
+}
+
+/* It has slept in a wait of mode futex: most likely it has been woken by a drop, for a take. */
+static bool in_futex_wait(const struct thread_machine *t)
+{
+	return t->out.hdr.flags & EVF_SWITCH_OUT_HANDOVER &&
+	       t->out.hdr.flags & EVF_SWITCH_OUT_GIL_MUTEX && t->pub.gil &&
+	       t->pub.gil->mode == MODE_FUTEX;
+}
+
 /*
  * It slept without the GIL. That says nothing about what it does now: Python takes the GIL at once,
  * machine code does not. What the clock found it doing last is not biased.
@@ -90,10 +105,11 @@ void edges_on(struct world *w, struct thread_machine *t)
 	if (!slept || t->relation != REL_NONE || !t->pub.python || is_off(process_of(t)))
 		return;
 	relation_set(w, t, REL_NONE | REL_HOLDING);
-	g = t->clock_gil;
+	g = in_futex_wait(t) ? gil_of(t) : t->clock_gil;
 	/* who is running, and had it last, is the likelier holder */
-	if (!t->clocked || (g && (g->pub.holder || g->retired ||
-				  (g->sampled && g->sampled->sched == SCHED_RUNNING))))
+	if ((!t->clocked && !in_futex_wait(t)) ||
+	    (g &&
+	     (g->pub.holder || g->retired || (g->sampled && g->sampled->sched == SCHED_RUNNING))))
 		edges_sample_forget(w, t);
 	else if (g)
 		edges_sample_holder(w, g, t);
@@ -133,7 +149,7 @@ static enum wait_part part_of(const struct thread_machine *t)
 {
 	unsigned int flags = t->out.hdr.flags;
 
-	if (t->relation != REL_WAITING || t->by_mutex || t->in_handover)
+	if (t->relation != REL_WAITING || t->in_handover || edges_ends_wait(t))
 		return WAIT_APART;
 	/* on the mutex; or, without a SWITCH_OUT, stopped from outside */
 	if (t->sched != SCHED_ASLEEP || t->waking || sysno_is_stop(t->sysno) || !t->out.hdr.type ||
@@ -212,7 +228,13 @@ static void acquire(struct world *w, struct gil_machine *g, struct thread_machin
 static void edges_take_drop(struct world *w, struct gil_machine *g, struct thread_machine *t,
 			    bool requested, uint64_t ts)
 {
-	relation_drop(w, g, t, requested, g->pub.holder, ts);
+	/* who answered a request is known, also where not for how long it had the GIL */
+	if (!relation_drop(w, g, t, requested, g->pub.holder, ts) && requested)
+		emit_later(w, EMIT_HOLD)->hold = (struct hold){.gil = &g->pub,
+							       .thread = &t->pub,
+							       .start = ts,
+							       .end = ts,
+							       .requested = true};
 	edges_sample_none(w, t);
 	edges_sample_holder(w, g, NULL);
 	g->previous = &t->pub;
@@ -276,7 +298,7 @@ static void settle_holder(struct world *w, struct gil_machine *g, struct thread_
 		gil_hold_begin(w, g, t, ts, false);
 	else
 		edges_sample_holder(w, g, t);
-	if (definite && since == ts)
+	if ((definite || g->pub.mode == MODE_FUTEX) && since == ts)
 		g->ts_read = ts;
 	/* the observer waits, and is the only thread that is awake */
 	g->proven = definite && since == ts && !gil_process(g)->may_wait && observer &&

@@ -27,6 +27,8 @@ void edges_on(struct world *w, struct thread_machine *t);		/* it has one again *
 void edges_may_wait(struct world *w, struct process_entry *process);
 /* It begins or ceases to wait, to sleep, or to sleep on the GIL's mutex. */
 void edges_recount(struct world *w, struct thread_machine *t);
+/* It waits, and is known to do so only as long as it sleeps. */
+bool edges_ends_wait(const struct thread_machine *t);
 void edges_feed(struct world *w, const struct fact *fact);
 void edges_observe(struct world *w, const struct fact *fact, struct thread_machine *holder);
 

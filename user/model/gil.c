@@ -246,7 +246,8 @@ void relation_sleep_in_wait(struct world *w, struct gil_machine *g, struct threa
 	if (g->pub.process != t->pub.process || g->pub.process->sites_fault)
 		return;
 	t->pub.python = true;
-	relation_wait(w, g, t, true, ts); /* its WAIT may have been lost */
+	/* its WAIT may have been lost; in mode futex there is none */
+	relation_wait(w, g, t, g->pub.mode != MODE_FUTEX, ts);
 }
 
 void relation_elsewhere(struct world *w, struct thread_machine *t, uint64_t ts)

@@ -268,6 +268,31 @@ static void a_waiter_is_awake_when_its_wake_up_begins(void **state)
 	       "135-150 1 blocked sys0\n");
 }
 
+/* No uprobe: a wait is a sleep on the condition variable. */
+static void without_uprobes_a_wait_lasts_as_long_as_its_sleep(void **state)
+{
+	begin_mode(MODE_FUTEX);
+	in(101, A, 0);
+	in(101, B, 1);
+	observe(105, B, B, 1, EVF_OBSERVE_CLOCK);
+	sleep_in_wait(110, A);
+	observe(110, A, B, 0, 0);
+	FEED(DROP, drop, 120, B, 0, EVF_DROP_REQUESTED);
+	wake(121, A, 0);
+	in(122, A, 0);
+	assert_int_equal(violations(), 0);
+	expect(130, "12",
+	       "100-105 2 unknown\n"
+	       "100-110 1 unknown\n"
+	       "105-120 2 python cpu1 sampled\n"
+	       "hold 120-120 2 requested\n"
+	       "110-122 1 gil_wait\n"
+	       "wait 110-122 1\n"
+	       "contention 110-122\n"
+	       "120-130 2 native cpu1 sampled\n"
+	       "122-130 1 python cpu0 sampled\n");
+}
+
 /* A thread that slept without the GIL may take it at once, or not at all: what the clock saw it
  * doing last says which is likelier. */
 static void after_a_sleep_the_clock_s_last_look_counts(void **state)
@@ -434,6 +459,7 @@ int main(void)
 		cmocka_unit_test(a_definite_look_of_a_waiter_makes_the_holder_certain),
 		cmocka_unit_test(a_holder_is_not_certain_while_the_waiters_are_awake),
 		cmocka_unit_test(a_waiter_is_awake_when_its_wake_up_begins),
+		cmocka_unit_test(without_uprobes_a_wait_lasts_as_long_as_its_sleep),
 		cmocka_unit_test(after_a_sleep_the_clock_s_last_look_counts),
 		cmocka_unit_test(a_wait_on_the_mutex_ends_with_its_sleep),
 		cmocka_unit_test(a_sleeper_on_the_mutex_that_is_found_with_the_gil_has_run),
