@@ -493,7 +493,7 @@ void features_try_programs(struct features *features)
 	struct feature *feature = &features->list[FEATURE_PROGRAMS];
 	struct diag diag = {0};
 
-	if (features_require(features, &diag)) {
+	if (features_require(features, MODE_FUTEX, &diag)) {
 		unchecked(feature, "what is missing above comes first");
 		return;
 	}
@@ -524,12 +524,26 @@ const char *feature_state(const struct feature *feature)
 	return feature->required ? "no" : "absent";
 }
 
-int features_require(const struct features *features, struct diag *diag)
+static bool is_missing(const struct feature *feature, enum evidence_mode mode)
+{
+	return feature->required && !feature->available && !feature->unchecked &&
+	       (feature->id != FEATURE_UPROBES || mode != MODE_FUTEX);
+}
+
+bool features_only_futex(const struct features *features)
+{
+	for (int i = 0; i < FEATURE_COUNT; i++)
+		if (is_missing(&features->list[i], MODE_FUTEX))
+			return false;
+	return is_missing(&features->list[FEATURE_UPROBES], MODE_EDGES);
+}
+
+int features_require(const struct features *features, enum evidence_mode mode, struct diag *diag)
 {
 	for (int i = 0; i < FEATURE_COUNT; i++) {
 		const struct feature *feature = &features->list[i];
 
-		if (!feature->required || feature->available || feature->unchecked)
+		if (!is_missing(feature, mode))
 			continue;
 		if (feature->id == FEATURE_PROGRAMS) /* `found` is a whole sentence */
 			diag_set(diag, feature->permission ? EXIT_NOT_PERMITTED : EXIT_FAILED, 0,
@@ -537,7 +551,11 @@ int features_require(const struct features *features, struct diag *diag)
 		else
 			diag_set(diag, feature->permission ? EXIT_NOT_PERMITTED : EXIT_FAILED, 0,
 				 "%s: %s", feature->name, feature->found);
-		diag_hint(diag, "%s", feature->remedy);
+		if (features_only_futex(features))
+			diag_hint(diag, "%s; or observe without them: --mode futex",
+				  feature->remedy);
+		else
+			diag_hint(diag, "%s", feature->remedy);
 		return feature->permission ? -EPERM : -EOPNOTSUPP;
 	}
 	return 0;

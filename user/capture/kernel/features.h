@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "stream/facts.h"
+
 struct diag;
 
 enum feature_id {
@@ -70,10 +72,14 @@ static inline bool features_have(const struct features *features, enum feature_i
 bool features_clock(void);
 
 /*
- * Reports the first required feature that is missing as a diag (EXIT_NOT_PERMITTED or EXIT_FAILED)
- * and returns -EPERM or -EOPNOTSUPP; 0 if none is missing. Features that could not be checked do
- * not count as missing, because loading and attaching the probes will show whether they are.
+ * Reports the first feature that an observation in this mode requires and that is missing, as a
+ * diag (EXIT_NOT_PERMITTED or EXIT_FAILED), and returns -EPERM or -EOPNOTSUPP; 0 if none is
+ * missing. Features that could not be checked do not count as missing, because loading and
+ * attaching the probes will show whether they are.
  */
-int features_require(const struct features *features, struct diag *diag);
+int features_require(const struct features *features, enum evidence_mode mode, struct diag *diag);
+
+/* Whether only uprobes are missing, so that mode futex is what remains. */
+bool features_only_futex(const struct features *features);
 
 #endif

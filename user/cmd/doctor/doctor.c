@@ -102,7 +102,9 @@ static int run(struct options *options)
 	findings.pid = options->observe.pids[0];
 	features_probe(&findings.features);
 	features_try_programs(&findings.features);
-	(void)features_require(&findings.features, &findings.system);
+	findings.only_futex = features_only_futex(&findings.features);
+	(void)features_require(&findings.features, findings.only_futex ? MODE_FUTEX : MODE_EDGES,
+			       &findings.system);
 	if (findings.has_target)
 		examine_target(&findings);
 	pager_shown_now();

@@ -20,6 +20,7 @@ struct census {
 struct findings {
 	struct features features;
 	struct diag system; /* the required feature that is missing, or status 0 */
+	bool only_futex;    /* uprobes are missing and nothing else, so --mode futex is needed */
 	bool has_target;
 	uint32_t pid;
 	struct target *target;
@@ -28,6 +29,18 @@ struct findings {
 	uint32_t children[SUPERVISED_MAX]; /* serve, and the process is their supervisor */
 	uint32_t child_count;
 };
+
+/* The modes, as text and JSON explain them. */
+struct mode_about {
+	enum evidence_mode mode;
+	const char *what; /* it shows, and costs */
+};
+#define DOCTOR_MODES 3
+extern const struct mode_about doctor_modes[DOCTOR_MODES];
+static inline bool doctor_mode_works(const struct findings *findings, enum evidence_mode mode)
+{
+	return !findings->system.status && (!findings->only_futex || mode == MODE_FUTEX);
+}
 
 /* What the findings come to. */
 enum exit_status doctor_verdict(const struct findings *findings);

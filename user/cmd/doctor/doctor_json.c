@@ -35,6 +35,21 @@ static json_t *features_json(const struct features *features)
 	return list;
 }
 
+static json_t *modes_json(const struct findings *findings)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < DOCTOR_MODES; i++) {
+		const struct mode_about *about = &doctor_modes[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:b, s:s}", "mode",
+						      fact_name(&mode_names, about->mode), "works",
+						      doctor_mode_works(findings, about->mode),
+						      "what", about->what));
+	}
+	return list;
+}
+
 static json_t *target_json(const struct target *target, const struct census *census)
 {
 	const struct process_info *info = &target->info;
@@ -65,9 +80,9 @@ int doctor_print_json(const struct findings *findings)
 	const struct diag *diag = findings->system.status ? &findings->system : &findings->diag;
 	enum exit_status status = doctor_verdict(findings);
 	_cleanup_(json_decrefp) json_t *root = json_pack(
-		"{s:s, s:s, s:b, s:o, s:o, s:o}", "schema", "gilscope.doctor/1", "version",
+		"{s:s, s:s, s:b, s:o, s:o, s:o, s:o}", "schema", "gilscope.doctor/1", "version",
 		GILSCOPE_VERSION, "works", status == EXIT_OK, "features",
-		features_json(&findings->features), "process",
+		features_json(&findings->features), "modes", modes_json(findings), "process",
 		findings->target ? target_json(findings->target, &findings->census) : json_null(),
 		"problem",
 		status ? json_pack("{s:o, s:o, s:i}", "what", text_json(diag->what), "hint",

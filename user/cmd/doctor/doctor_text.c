@@ -62,6 +62,23 @@ static void print_features(const struct features *features)
 	}
 }
 
+const struct mode_about doctor_modes[DOCTOR_MODES] = {
+	{MODE_EDGES, "the default; costs nothing while nobody waits for the GIL"},
+	{MODE_EXACT, "every take and drop of the GIL; costs about 1 µs for each"},
+	{MODE_FUTEX, "edges without uprobes; waits for the GIL are told about 1 % too short"},
+};
+
+static void print_modes(const struct findings *findings)
+{
+	puts("\nModes of observation (--mode):");
+	for (int i = 0; i < DOCTOR_MODES; i++) {
+		const struct mode_about *about = &doctor_modes[i];
+
+		print_line(doctor_mode_works(findings, about->mode) ? "ok" : "--",
+			   fact_name(&mode_names, about->mode), about->what);
+	}
+}
+
 static void print_loops(const struct census *census)
 {
 	char text[200];
@@ -160,7 +177,11 @@ static void print_verdict(const struct findings *findings)
 		       "checked (marked \?\?).\n",
 		       unchecked, unchecked == 1 ? "" : "s");
 	} else if (findings->target) {
-		printf("\nReady: sudo gilscope attach %u\n", findings->pid);
+		printf("\nReady: sudo gilscope attach %s%u\n",
+		       findings->only_futex ? "--mode futex " : "", findings->pid);
+	} else if (findings->only_futex) {
+		printf("\nUprobes are missing, so --mode futex is needed. Check a process with: "
+		       "gilscope doctor PID\n");
 	} else {
 		printf("\nThis system is ready. Check a process with: gilscope doctor PID\n");
 	}
@@ -181,6 +202,7 @@ void doctor_print_text(const struct findings *findings, bool in_colour)
 	uname(&uts);
 	printf("gilscope %s on Linux %s %s\n", GILSCOPE_VERSION, uts.release, uts.machine);
 	print_features(&findings->features);
+	print_modes(findings);
 	if (findings->target)
 		print_target(findings->target, &findings->census);
 	else if (findings->has_target)

@@ -259,7 +259,7 @@ int observe(struct observation *observation, struct diag *diag)
 	int err, stopped;
 
 	features_probe(&features);
-	err = features_require(&features, diag);
+	err = features_require(&features, observation->options->mode, diag);
 	if (err)
 		return err;
 	how = capture_options(observation->options, &features);
