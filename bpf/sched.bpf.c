@@ -232,33 +232,6 @@ static __always_inline __u64 send_stack_of(__u64 ts, struct task_struct *task,
 	return tstate;
 }
 
-/* A sleep on a futex: marks it if the futex is part of a GIL. On the condition variable, which is
- * in front of the mutex, the thread waits if its WAIT says so; else it has dropped the GIL, and
- * pthread_cond_signal() at the end of drop_gil waits for earlier waiters to leave. */
-static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 tgid, __u64 address,
-					   bool waits, __u64 *ret_gil)
-{
-	struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
-
-	*ret_gil = 0;
-
-	for (__u32 i = 0; list && i < SHARED_GIL_LIST_MAX && i < list->count; i++) {
-		__u64 offset = address - list->gils[i].address;
-		bool on_cond = offset < list->gils[i].mutex;
-		bool in_handover = offset >= list->gils[i].handover;
-
-		if (offset >= list->gils[i].size)
-			continue;
-		if (on_cond || in_handover)
-			record->hdr.flags |= EVF_SWITCH_OUT_HANDOVER;
-		if (on_cond ? waits : !in_handover)
-			record->hdr.flags |= EVF_SWITCH_OUT_GIL_MUTEX;
-		record->gil = list->gils[i].index;
-		*ret_gil = list->gils[i].address;
-		return;
-	}
-}
-
 /* What a thread sleeps on, if others may have to wait for it. `tstate`: 0 if unknown; `gil`: with
  * the flags of a GIL's futex. */
 static __always_inline void send_sleep(const struct ev_switch_out *record, struct task_struct *task,
