@@ -18,6 +18,11 @@ def thread(tid, waits=0, sampled_ns=0, **ms):
     return {"tid": tid, "waits": waits, "sampled_ns": sampled_ns, "states": states}
 
 
+def gil(contended_ms, held_ms):
+    ns = {"contended_ns": contended_ms * MS, "held_ns": held_ms * MS}
+    return {"address": "0x1", **ns, "wait": {"count": 9}}
+
+
 def report():
     """A second: a loop was stalled twice, by a thread that slept with the GIL, and by Python."""
     waited = {
@@ -57,6 +62,7 @@ def report():
         "processes": [
             {
                 "pid": 7,
+                "gils": [gil(contended_ms=90, held_ms=140)],
                 "threads": [
                     thread(7, 9, python=50, gil_wait=90, blocked=15, runnable=5, idle=840),
                     thread(8, 0, native=100, held_blocked=90, blocked=810),
@@ -118,6 +124,16 @@ def both(*changes):
     return change
 
 
+def in_gil(**more):
+    return lambda found: parts(found)[0]["gils"][0].update(more)
+
+
+def contended(ms):
+    """A finding of a subject that only one of them has over the limit."""
+    row = {"id": "gil_contended_by", "process": 7, "ns": ms * MS, "count": 3, "evidence": "traced"}
+    return lambda found: found["findings"].append(row)
+
+
 def unknown(found):
     found["evidence"]["unknown_ns"] += 30 * MS
 
@@ -135,12 +151,19 @@ def short_stall(ms):
 
 
 RIGHT = {
+    "held for longer, sampled": both(
+        in_gil(held_ns=180 * MS), in_thread(1, "native", "python", 0, sampled_ns=50 * MS)
+    ),
+    "hardly anything contended": contended(60),
     "nothing": lambda found: None,
     "1 % of a wait": in_thread(0, "gil_wait", "idle", 0.9),
     "3 % between python and native": in_thread(1, "native", "python", 3),
     "sampled": in_thread(1, "native", "python", 50, sampled_ns=100 * MS),
+    "a retry on the mutex": in_thread(0, "gil_wait", "python", 1.04, sampled_ns=50 * MS),
     "unknown": both(in_thread(0, "gil_wait", "unknown", 30, waits=7), unknown),
     "edges within 10 µs": with_stall(0, start_ns=1100 * MS - 9_000, end_ns=1200 * MS + 9_000),
+    "an interrupt between two stamps": with_stall(0, end_ns=1200 * MS + 50_000),
+    "a blocker that is not said": blocker(ns=89 * MS, states={"held_blocked": 89 * MS}),
     "a stall that hardly is one": short_stall(50.01),
     "as much unknown in the stall": in_stall(1, "python", "unknown", 20),
     "a cause that is hardly ahead": both(
@@ -161,7 +184,15 @@ RIGHT = {
     "a wait cut at the window's end": lambda found: parts(found)[1][0].update(waits=10),
 }
 WRONG = {
+    "less contention": (in_gil(contended_ns=80 * MS), ["GILs"]),
+    "held for longer": (in_gil(held_ns=150 * MS), ["GILs"]),
+    "no GIL": (lambda found: parts(found)[0].update(gils=[]), ["GILs"]),
+    "nobody contended": (contended(300), ["findings"]),
     "a wait shorter by 2 %": (in_thread(0, "gil_wait", "idle", 2), ["waits for the GIL"]),
+    "more retries than waits": (
+        in_thread(0, "gil_wait", "idle", 2, sampled_ns=50 * MS),
+        ["waits for the GIL"],
+    ),
     "a wait less": (lambda found: parts(found)[1][0].update(waits=7), ["waits for the GIL"]),
     "asleep with the GIL and without": (
         in_thread(1, "held_blocked", "blocked", 80),
@@ -193,8 +224,15 @@ WRONG = {
         ),
         None,
     ),
-    "a start": (with_stall(0, start_ns=1100 * MS + 11_000), ["edges of stalls"]),
-    "an end": (with_stall(1, end_ns=1560 * MS - 11_000), ["edges of stalls"]),
+    "a start": (with_stall(0, start_ns=1100 * MS + 101_000), ["edges of stalls"]),
+    "an end": (with_stall(1, end_ns=1560 * MS - 101_000), ["edges of stalls"]),
+    "half of the edges": (
+        both(
+            with_stall(0, start_ns=1100 * MS + 11_000, end_ns=1200 * MS + 11_000),
+            with_stall(1, end_ns=1560 * MS + 11_000),
+        ),
+        ["edges of stalls"],
+    ),
     "another cause": (
         in_stall(1, "python", "blocked", 30, cause="blocked"),
         ["causes", "states of stalls"],
@@ -202,7 +240,7 @@ WRONG = {
     "another cause by its name": (with_stall(1, cause="blocked"), ["causes"]),
     "2 % of a stall's wait": (in_stall(0, "gil_wait", "python", 2), ["states of stalls"]),
     "another blocker": (blocker(tid=9), ["blockers", "states of blockers"]),
-    "no blocker": (with_stall(0, blockers=[]), ["blockers", "states of blockers"]),
+    "no blocker": (with_stall(0, blockers=[]), ["blockers"]),
     "a blocker's time": (blocker(ns=88 * MS), ["blockers"]),
     "a blocker's state": (blocker(states={"python": 90 * MS}), ["states of blockers"]),
     "another call": (
@@ -217,6 +255,7 @@ WRONG = {
     "no finding": (lambda found: found["findings"].pop(), ["findings"]),
     "another finding": (lambda found: found["findings"][0].update(id="held_asleep"), ["findings"]),
     "a finding's time": (lambda found: found["findings"][0].update(ns=88 * MS), ["findings"]),
+    "a sampled finding's": (lambda found: found["findings"][1].update(ns=52 * MS), ["findings"]),
 }
 
 

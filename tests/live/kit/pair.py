@@ -2,7 +2,6 @@
 """Two observers on one process at the same time, each in a mode of its own. What they report of the
 time that both have seen must agree (agreement.py)."""
 
-import functools
 import os
 
 import harness
@@ -12,17 +11,7 @@ import harness
 SETTLED_NS = 20_000_000
 
 
-@functools.lru_cache(maxsize=None)
-def modes():
-    """Whether this gilscope has modes to choose from."""
-    return "--mode" in harness.gilscope("record", "--help").stdout
-
-
 MODES = ("exact", "edges")
-
-
-def options_of(mode):
-    return ("--mode", mode) if modes() else ()
 
 
 class Pair:
@@ -42,7 +31,7 @@ class Pair:
                 harness.Running(
                     "record",
                     *arguments,
-                    *options_of(mode),
+                    *("--mode", mode),
                     *self._options,
                     prefix=self._app.prefix,
                 )

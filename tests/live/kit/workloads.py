@@ -84,6 +84,10 @@ def without_cpu(app, seconds):
         time.sleep(GAP_S)
 
 
+def server(port):
+    return harness.WebApp("uvloop", "threaded:app", prefix=harness.undisturbed(), folder=APPS)
+
+
 def served(app, seconds):
     with contextlib.ExitStack() as stack:
         for path in ("/ping", "/compute", "/wait", "/search", "/blocking"):
@@ -99,11 +103,11 @@ WORKLOADS = {
     "threads that compute": contention("compute 3"),
     "I/O beside computing": contention("io 4"),
     "switch interval of 10 µs": contention("interval 3", "--no-stacks"),
-    "convoy of 4": contention("convoy 4", prefix=()),
-    "convoy of 8": contention("convoy 8", prefix=()),
-    "convoy of 32": contention("convoy 32", prefix=()),
+    "convoy of 4": contention("convoy 4"),
+    "convoy of 8": contention("convoy 8"),
+    "convoy of 32": contention("convoy 32"),
     "asleep with the GIL": contention("asleep 4"),
     "shortest waits": contention("stress 4", "--no-stacks"),
     "no CPU": Workload(crowded, without_cpu),
-    "server": Workload(lambda port: harness.WebApp("uvloop", "threaded:app", folder=APPS), served),
+    "server": Workload(server, served),
 }
