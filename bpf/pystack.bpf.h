@@ -74,7 +74,8 @@ extern int pystack_holds_gil(__u64 tstate);
 /*
  * Modes other than exact: the lock word of every GIL of the process, as the current thread finds it
  * (OBSERVE). `flags`: EVF_OBSERVE_CLOCK, or PYSTACK_PREEMPTED for a thread that may be about to
- * change it. Returns 0.
+ * change it. Returns 1 if the thread's state is not known (pystack_current()), else 0. It does not
+ * look for it itself: until 6.12 the stacks of a chain of calls must fit into 512 bytes.
  */
 extern int pystack_observe(__u64 ts, __u32 flags);
 enum { PYSTACK_PREEMPTED = 1 << 16 };

@@ -222,15 +222,14 @@ __noinline int pystack_observe(__u64 ts, __u32 flags)
 
 	if (!python || !list || !note)
 		return 0;
-	/* makes its state known, for when it is found to have the GIL: pystack_owner() */
-	if (!is_known(python, note))
-		pystack_current(ts, 0);
+	if (!note->pointer)
+		note->pointer = thread_pointer();
 	if (!note->pointer)
 		return 0;
 	for (__u32 i = 0; i < SHARED_GIL_LIST_MAX && i < list->count; i++)
 		observe_gil(ts, (__u32)me, python, list->gils[i].address, list->gils[i].index,
 			    note->pointer, flags);
-	return 0;
+	return !is_known(python, note);
 }
 
 static const char LICENSE[] SEC("license") __attribute__((used)) = "Dual MIT/GPL";

@@ -330,8 +330,11 @@ static __always_inline bool pass_by(struct cpu_note *note)
 /* Whether the thread that leaves its CPU has a GIL. One that waits for it has none. */
 static __always_inline void observe_own(__u64 ts, const struct thread_note *note, bool runnable)
 {
-	if (!note || !note->wait_cond)
-		pystack_observe(ts, runnable ? PYSTACK_PREEMPTED : 0);
+	if (note && note->wait_cond)
+		return;
+	/* its state is made known for when it is found to have the GIL: pystack_owner() */
+	if (pystack_observe(ts, runnable ? PYSTACK_PREEMPTED : 0))
+		pystack_current(ts, 0);
 }
 
 SEC("tp_btf/sched_switch")
