@@ -76,7 +76,9 @@ static inline void sim_death(struct sim *s, struct sim_thread *t)
 static inline void sim_emit_loop(struct sim *s, const struct sim_thread *t)
 {
 	if (t->own_epfd)
-		sim_emit_at(s, s->now, EV_EPOLL, SIM_PID, 0, EVF_EPOLL_WAKEUP,
+		sim_emit_at(s, s->now, EV_EPOLL, SIM_PID, 0,
+			    s->tracing == SIM_TRACED ? EVF_EPOLL_WAKEUP
+						     : EVF_EPOLL_WAKEUP | EVF_EPOLL_ALONE,
 			    (union event){.epoll = {.epfd = t->own_epfd, .kind = LOOP_ASYNCIO}},
 			    true);
 }
@@ -289,7 +291,9 @@ static inline void sim_finish(struct sim *s)
 		if (t->relation == SIM_WAITS)
 			SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->end + 1, t->tid, t->gil,
 							     false, false});
-		if (t->in_turn || (t->inside && t->woken && t->epfd == t->own_epfd))
+		if (t->in_turn ||
+		    (t->inside && t->epfd == t->own_epfd &&
+		     (t->woken || (s->tracing == SIM_ALONE && t->sched != SIM_SLEEPS))))
 			SIM_PUSH(s->turns,
 				 (struct sim_span){t->ts_turn, s->end + 1, t->tid, 0, true, false});
 	}

@@ -69,6 +69,9 @@ struct sim_change {
 enum sim_sched { SIM_RUNS, SIM_READY, SIM_SLEEPS };
 enum sim_relation { SIM_NONE, SIM_WAITS, SIM_HOLDS };
 
+/* How the waits in epoll are traced: begin and end; the begin alone; not at all, but for sleeps. */
+enum sim_tracing { SIM_TRACED, SIM_ALONE, SIM_ASLEEP };
+
 struct sim_thread {
 	uint32_t tid;
 	bool alive, python, taking; /* taking: it has seen the GIL free and holds the GIL's mutex */
@@ -106,6 +109,7 @@ struct sim {
 	uint64_t random, now, begin, end;
 	bool partial, recording, loops_late,
 		looks_first; /* at a switch: read before that is emitted */
+	enum sim_tracing tracing;
 	uint32_t threads_used, gils_used, cpus_used;
 	struct sim_thread threads[SIM_TIDS];
 	struct sim_cpu cpus[SIM_CPUS];
@@ -285,6 +289,18 @@ static inline int32_t sim_sysno(struct sim *s, const struct sim_thread *t)
 	return sim_chance(s, 20) ? SYSNO_NONE : (int32_t)sim_random(s, 3);
 }
 
+/* What is traced of a wait's begin, its end, and a sleep in it (`asleep`). */
+static inline void sim_emit_epoll(struct sim *s, const struct sim_thread *t, bool asleep)
+{
+	unsigned int flags = s->tracing == SIM_TRACED ? 0 : EVF_EPOLL_ENTER_ALONE;
+
+	if (asleep != (s->tracing == SIM_ASLEEP) || (s->tracing != SIM_TRACED && !t->inside))
+		return;
+	sim_emit_at(s, s->now, t->inside ? EV_EPOLL_ENTER : EV_EPOLL_EXIT, t->tid, 0,
+		    (uint8_t)(flags | (asleep ? EVF_EPOLL_ENTER_ASLEEP : 0)),
+		    (union event){.epoll_enter = {.epfd = t->epfd}}, false);
+}
+
 static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *out,
 			      struct sim_thread *in, uint32_t foreign, bool sleeps)
 {
@@ -307,6 +323,8 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 		if (s->looks_first)
 			sim_look(s, out, false);
 		sim_stack(s, out, out, sleeps ? EVF_STACK_SLEEP : EVF_STACK_PREEMPT);
+		if (sleeps && out->inside)
+			sim_emit_epoll(s, out, true);
 		sim_emit_at(s, s->now, EV_SWITCH_OUT, out->tid, cpu,
 			    (uint8_t)((sleeps ? 0 : EVF_SWITCH_OUT_RUNNABLE) |
 				      (out->sysno >= 0 ? EVF_SWITCH_OUT_SYSCALL : 0) |
@@ -438,14 +456,15 @@ static inline void sim_epoll(struct sim *s, struct sim_thread *t)
 			t->in_turn = false;
 		}
 		t->woken = false;
-	} else if (t->epfd == t->own_epfd && !t->woken) {
+		if (s->tracing == SIM_ALONE && t->epfd == t->own_epfd)
+			t->ts_turn = s->now; /* if it does not sleep */
+	} else if (t->epfd == t->own_epfd && !t->woken && s->tracing == SIM_TRACED) {
 		t->ts_turn = s->now;
 	}
 	t->inside = !t->inside;
 	if (!t->inside && t->epfd == t->own_epfd)
 		t->in_turn = true;
-	sim_emit_at(s, s->now, t->inside ? EV_EPOLL_ENTER : EV_EPOLL_EXIT, t->tid, 0, 0,
-		    (union event){.epoll_enter = {.epfd = t->epfd}}, false);
+	sim_emit_epoll(s, t, false);
 	sim_look(s, t, false);
 }
 
@@ -492,6 +511,9 @@ static inline void sim_gc(struct sim *s, struct sim_thread *t)
 /* Goes to sleep on a futex of the GIL itself, or is stopped from outside. */
 static inline void sim_sleep_oddly(struct sim *s, struct sim_thread *t)
 {
+	/* a thread that is stopped has left its system call */
+	if (t->inside && s->tracing != SIM_TRACED)
+		return;
 	if (s->partial || t->inside || t->taking || sim_chance(s, 40)) {
 		t->sleeps_as = EVF_SWITCH_OUT_STOPPED << sim_random(s, 3);
 	} else if (t->relation == SIM_HOLDS || t->relation == SIM_WAITS) {

@@ -193,6 +193,11 @@ static void write_wait_without_loop(struct writing *writing, const struct thread
 		write_wait_on(writing, t, d->epfd);
 }
 
+static wire_u8 epoll_flags(const struct process_entry *process)
+{
+	return EVF_EPOLL_WAKEUP | (process->alone ? EVF_EPOLL_ALONE : 0);
+}
+
 static void write_descriptors(struct writing *writing)
 {
 	for (uint32_t i = 0; i < writing->world->processes.count; i++) {
@@ -204,7 +209,7 @@ static void write_descriptors(struct writing *writing)
 				put(writing,
 				    (union event){.epoll = {.hdr = {.type = EV_EPOLL,
 								    .tid = process->pub.info.pid,
-								    .flags = EVF_EPOLL_WAKEUP},
+								    .flags = epoll_flags(process)},
 							    .epfd = d->epfd,
 							    .kind = d->kind}});
 	}
@@ -263,8 +268,8 @@ static bool only_snapshot(const struct thread_machine *t)
  * say since when its turn lasts, so the wait is left out. */
 static bool is_woken_in_wait(const struct thread_machine *t)
 {
-	return t->place == PLACE_INSIDE && t->slept && t->sched != SCHED_ASLEEP &&
-	       (!t->pub.loop || loop_waits(t));
+	return t->place == PLACE_INSIDE && (t->slept || process_of(t)->alone) &&
+	       t->sched != SCHED_ASLEEP && (!t->pub.loop || loop_waits(t));
 }
 
 /* Collections, which also prove the thread outside its loop's wait, come after the event that says
@@ -276,6 +281,12 @@ static void write_gc(struct writing *writing, const struct thread_machine *t)
 
 	for (uint32_t i = 0; i < t->gc_depth && t->gc_depth <= GC_DEPTH_MAX; i++)
 		PUT(writing, GC_BEGIN, gc_begin, t, generation, 0);
+}
+
+static unsigned int enter_flags(const struct thread_machine *t)
+{
+	return (process_of(t)->alone && t->unseen ? EVF_EPOLL_ENTER_ALONE : 0) |
+	       (t->missed ? EVF_EPOLL_ENTER_ASLEEP : 0);
 }
 
 /* The thread's place. Before a WAIT, no event may prove that the thread did not wait earlier, or
@@ -290,7 +301,8 @@ static void write_place(struct writing *writing, const struct thread_machine *t)
 		return;
 	write_gc(writing, t);
 	if (t->place == PLACE_INSIDE && no_wait)
-		PUT(writing, EPOLL_ENTER, epoll_enter, t, 0, 0, .epfd = t->epfd, .timeout_ms = -2);
+		PUT(writing, EPOLL_ENTER, epoll_enter, t, 0, enter_flags(t), .epfd = t->epfd,
+		    .timeout_ms = -2);
 }
 
 /* A thread that waits on the GIL's mutex began to wait with the stack that it sleeps, or is ready

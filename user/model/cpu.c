@@ -214,7 +214,7 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 	t->sysno = sleeps_in(event);
 	t->file = 0;
 	sched_set(w, t, SCHED_ASLEEP, CPU_NONE, ts);
-	loop_sleep(w, t);
+	loop_sleep(w, t, ts);
 	if (!(flags & SLEEPS_ON_GIL))
 		return;
 	g = gil_find(w, event->gil);
@@ -236,6 +236,8 @@ static void sched_wake(struct world *w, struct thread_machine *t, const struct e
 		edges_recount(w, t);
 		return;
 	}
+	if (t->sched == SCHED_UNKNOWN)
+		t->doubted = true;
 	if (t->sched != SCHED_ASLEEP && !(t->sched == SCHED_UNKNOWN && (flags & EVF_WAKE_NEW)))
 		return;
 	loop_wake(w, t, ts, true);

@@ -439,7 +439,7 @@ static void settle_from_snapshot(struct world *w, struct gil_machine *g,
 	g->weak = !definite;
 	if (holder) {
 		holder->pub.python = true;
-		loop_confirm(holder); /* no thread waits in its loop with the GIL */
+		loop_confirm(w, holder, ts); /* no thread waits in its loop with the GIL */
 		gil_hold_begin(w, g, holder, ts, false);
 	} else {
 		g->pub.free = true;

@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * loop.c - which threads run event loops, and the turns of these loops.
- *
- * A turn in progress is one of three: real; tentative, while the thread has been woken but is still
- * inside its wait and may go back to sleep; possible, after a loss, until a fact shows whether the
- * thread was inside its wait all the time.
- */
+/* loop.c - which threads run event loops, and on which descriptors. */
 #include "model/private.h"
 
 #include <errno.h>
@@ -24,47 +18,6 @@ const char *loop_kind_name(enum loop_kind kind)
 						      [LOOP_TRIO] = "trio"};
 
 	return names[kind < LOOP_KINDS ? kind : LOOP_UNKNOWN];
-}
-
-static void turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, bool whole,
-		       bool possible)
-{
-	/* cut here even when a tentative turn is in progress; it is cancelled afterwards */
-	thread_cut(w, machine_of(l->pub.thread), ts);
-	l->pub.in_turn = true;
-	l->pub.possible = possible;
-	l->pub.ts_turn = ts;
-	l->pub.earlier = !whole;
-	emit_later(w, EMIT_TURN_BEGIN)->loop = &l->pub;
-	thread_moved(w, machine_of(l->pub.thread));
-}
-
-static void turn_cancel(struct world *w, struct loop_machine *l)
-{
-	if (!l->pub.in_turn)
-		return;
-	l->pub.in_turn = l->pub.possible = false;
-	emit_later(w, EMIT_TURN_CANCEL)->loop = &l->pub;
-	thread_moved(w, machine_of(l->pub.thread));
-}
-
-static void turn_end(struct world *w, struct loop_machine *l, uint64_t ts, bool whole, bool ongoing)
-{
-	if (!l->pub.in_turn)
-		return;
-	whole = whole && !l->pub.earlier;
-	if (!whole && !ongoing && l->pub.ts_turn == ts) {
-		turn_cancel(w, l);
-		return;
-	}
-	l->pub.in_turn = l->pub.possible = false;
-	emit_later(w, EMIT_TURN)->turn = (struct turn){.loop = &l->pub,
-						       .start = l->pub.ts_turn,
-						       .end = ts,
-						       .whole = whole,
-						       .earlier = l->pub.earlier,
-						       .ongoing = ongoing};
-	thread_moved(w, machine_of(l->pub.thread));
 }
 
 /* ── who runs a loop ─────────────────────────────────────────────────────── */
@@ -191,9 +144,9 @@ static int loop_bind(struct world *w, struct thread_machine *t, struct descripto
 	HASH_FIND(hh, w->loop_by_key, &key, sizeof(key), other);
 	if (other) {
 		if (l->pub.possible)
-			turn_cancel(w, l);
+			loop_turn_cancel(w, l);
 		else
-			turn_end(w, l, ts, true, false);
+			loop_turn_end(w, l, ts, true, false);
 		if (t->open.in_turn) /* while the thread still has that loop */
 			thread_cut(w, t, ts);
 		t->pub.loop = NULL;
@@ -246,14 +199,15 @@ static int loop_adopt(struct world *w, struct thread_machine *t, struct descript
 	    (t->pub.loop && !unbound) || !may_run(t))
 		return 0;
 	if (unbound) /* it has waited since, so the end of its turn is unknown */
-		turn_cancel(w, loop_of(t));
+		loop_turn_cancel(w, loop_of(t));
 	err = unbound ? loop_bind(w, t, d, ts) : loop_run(w, t, d);
 	if (err < 0)
 		return err;
 	if (outside)
-		turn_begin(w, loop_of(t), ts, false, false);
-	else if (t->slept && t->sched != SCHED_ASLEEP)
-		turn_begin(w, loop_of(t), ts, false, false); /* it has been woken already */
+		loop_turn_begin(w, loop_of(t), ts, false, false);
+	else if ((t->slept || t->unseen) && !t->missed && t->sched != SCHED_ASLEEP)
+		loop_turn_begin(w, loop_of(t), ts, false,
+				false); /* it was woken, or did not sleep */
 	return 0;
 }
 
@@ -267,6 +221,7 @@ int loop_declare(struct world *w, const struct fact *fact)
 
 	if (err < 0 || !(event->hdr.flags & EVF_EPOLL_WAKEUP))
 		return err;
+	process->alone |= event->hdr.flags & EVF_EPOLL_ALONE;
 	err = descriptor_get(w, process, event->epfd, &d);
 	if (err < 0)
 		return err;
@@ -288,7 +243,7 @@ int loop_declare(struct world *w, const struct fact *fact)
  * end is unknown. */
 static void loop_leave(struct world *w, struct thread_machine *t)
 {
-	turn_cancel(w, loop_of(t));
+	loop_turn_cancel(w, loop_of(t));
 	settle_kind(t);
 	t->pub.loop = NULL;
 	thread_moved(w, t);
@@ -313,7 +268,7 @@ static int loop_run_unbound(struct world *w, struct thread_machine *t, uint64_t 
 
 	if (err < 0 || t->place == PLACE_INSIDE || !world_counts(w, ts) || w->blind)
 		return err;
-	turn_begin(w, loop_of(t), ts, false, t->place == PLACE_UNKNOWN);
+	loop_turn_begin(w, loop_of(t), ts, false, t->place == PLACE_UNKNOWN);
 	return 0;
 }
 
@@ -376,9 +331,9 @@ static void loop_over(struct world *w, struct thread_machine *t, uint64_t ts)
 	struct loop_machine *l = loop_of(t);
 
 	if (l->pub.possible || loop_waits(t))
-		turn_cancel(w, l);
+		loop_turn_cancel(w, l);
 	else
-		turn_end(w, l, ts, true, false);
+		loop_turn_end(w, l, ts, true, false);
 	if (t->open.in_turn) /* while the thread still has the loop that the turn belongs to */
 		thread_cut(w, t, ts);
 	loop_leave(w, t);
@@ -404,160 +359,4 @@ void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64
 		loop_unwait(w, d->waited); /* the last one frees the descriptor */
 	else
 		descriptor_free(w, process, d);
-}
-
-/* ── turns ───────────────────────────────────────────────────────────────── */
-
-static bool is_own(const struct thread_machine *t, uint32_t epfd)
-{
-	return t->pub.loop && t->pub.loop->epfd == epfd && epfd != EPFD_UNKNOWN;
-}
-
-/* The thread is outside its loop's wait. No wait has ended since evidence began, so it was outside
- * all the time: the possible turn is a real one. */
-void loop_confirm(struct thread_machine *t)
-{
-	if (t->pub.loop)
-		t->pub.loop->possible = false;
-}
-
-/* A fact shows that the thread's place was wrong. */
-static void contradict(struct world *w, struct thread_machine *t, uint64_t ts)
-{
-	w->contradictions++;
-	/* other states do not depend on its place */
-	if (t->open.state == TS_IDLE || t->open.state == TS_BLOCKED)
-		thread_doubt(w, t);
-	loop_break(w, t, ts, false);
-}
-
-void loop_enter(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts)
-{
-	if (t->place == PLACE_INSIDE)
-		contradict(w, t, ts);
-	loop_confirm(t);
-	if (is_own(t, epfd)) {
-		turn_end(w, loop_of(t), ts, true, false);
-		/* no collection spans this, so its end was missed */
-		gc_set(w, t, 0, GC_GENERATION_UNKNOWN);
-	}
-	place_set(w, t, PLACE_INSIDE);
-	t->epfd = epfd;
-	t->slept = false;
-}
-
-void loop_exit(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts)
-{
-	bool known = t->place == PLACE_INSIDE && t->epfd == epfd;
-	struct loop_machine *l = loop_of(t);
-
-	if (!known && t->place != PLACE_UNKNOWN)
-		contradict(w, t, ts);
-	if (!is_own(t, epfd)) {
-		loop_confirm(t);
-	} else if (!known || !l->pub.in_turn) {
-		turn_cancel(w, l);
-		turn_begin(w, l, ts, known, false);
-	}
-	place_set(w, t, PLACE_OUTSIDE);
-}
-
-void loop_prove_outside(struct world *w, struct thread_machine *t, uint64_t ts)
-{
-	if (t->place == PLACE_OUTSIDE)
-		return;
-	if (t->place == PLACE_INSIDE) {
-		bool own = loop_waits(t);
-
-		contradict(w, t, ts);
-		if (own)
-			turn_begin(w, loop_of(t), ts, false, false);
-	}
-	loop_confirm(t);
-	place_set(w, t, PLACE_OUTSIDE);
-}
-
-void loop_snapshot(struct world *w, struct thread_machine *t, bool inside, uint32_t epfd)
-{
-	if (t->place != PLACE_UNKNOWN)
-		return;
-	place_set(w, t, inside ? PLACE_INSIDE : PLACE_OUTSIDE);
-	t->epfd = epfd;
-	t->slept = true;
-	if (loop_waits(t))
-		turn_cancel(w, loop_of(t));
-	else
-		loop_confirm(t);
-}
-
-void loop_sleep(struct world *w, struct thread_machine *t)
-{
-	t->slept = true;
-	if (loop_waits(t))
-		turn_cancel(w, loop_of(t));
-}
-
-void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts, bool whole)
-{
-	if (loop_waits(t) && t->sched == SCHED_ASLEEP && !t->pub.loop->in_turn)
-		turn_begin(w, loop_of(t), ts, whole, false);
-}
-
-void loop_doubt_wake(struct world *w, struct thread_machine *t, uint64_t ts)
-{
-	if (!loop_waits(t))
-		return;
-	turn_cancel(w, loop_of(t));
-	turn_begin(w, loop_of(t), ts, false, false);
-}
-
-void loop_await(struct world *w, struct thread_machine *t)
-{
-	if (!t->pub.loop || t->awaiting)
-		return;
-	t->awaiting = true;
-	list_add(&w->awaiting, t);
-}
-
-/* Emitted at once: all that is emitted of the thread from here on is part of the turn. */
-void loop_refresh(struct world *w, struct thread_machine *t)
-{
-	struct loop_machine *l = loop_of(t);
-
-	if (!l || !l->pub.in_turn || !l->pub.possible ||
-	    (!w->blind && l->pub.ts_turn >= w->ts_evidence))
-		return;
-	thread_cut(w, t, w->blind ? w->now : w->ts_evidence);
-	l->pub.in_turn = l->pub.possible = false;
-	if (w->sink.turn_cancel)
-		w->sink.turn_cancel(w->sink.ctx, &l->pub);
-	if (w->blind) {
-		t->open.in_turn = false;
-		loop_await(w, t);
-		return;
-	}
-	l->pub.in_turn = l->pub.possible = true;
-	l->pub.ts_turn = w->ts_evidence;
-	if (w->sink.turn_begin)
-		w->sink.turn_begin(w->sink.ctx, &l->pub);
-}
-
-void loop_evidence(struct world *w, struct thread_machine *t, uint64_t ts)
-{
-	if (!t->pub.loop || t->place != PLACE_UNKNOWN || t->pub.loop->in_turn)
-		return;
-	turn_begin(w, loop_of(t), ts, false, true);
-}
-
-void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ongoing)
-{
-	struct loop_machine *l = loop_of(t);
-
-	if (!l)
-		return;
-	/* woken, but still inside its wait: whether it will go back to sleep there is unknown */
-	if (l->pub.possible || (loop_waits(t) && !ongoing))
-		turn_cancel(w, l);
-	else
-		turn_end(w, l, ts, false, ongoing);
 }

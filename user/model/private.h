@@ -59,6 +59,7 @@ struct process_entry {
 			 its threads are known in part only: derive_partial() */
 	uint32_t untouched; /* living threads without an event since the last loss */
 	bool may_wait;	    /* partial: a thread whose relation is unknown may wait for a GIL */
+	bool alone;	    /* returns from its waits in epoll are not traced */
 	bool passed;	    /* a GIL site, since the last loss */
 	uint32_t ran;	    /* living threads that certainly ran Python since then: sites.c */
 };
@@ -160,7 +161,12 @@ struct thread_machine {
 	/* place and loop: loop.c */
 	enum place place;
 	uint32_t epfd;
-	bool slept; /* inside this wait */
+	bool slept;  /* inside this wait */
+	bool unseen; /* the return from this wait is perhaps not traced: it may be outside, as long
+			as it does not sleep there. With `missed`, its begin was not traced either:
+			how many waits there were in between is unknown, and what turns */
+	bool missed;
+	bool doubted; /* woken while it was unknown whether it was in its wait */
 	enum runs runs;
 	enum loop_kind runs_kind;
 	bool ran;		   /* a loop, now or before */
@@ -544,6 +550,14 @@ void loop_unwait(struct world *w, struct thread_machine *t);
 void loop_own(struct thread_machine *t, struct descriptor *d);
 void loop_unlist(struct world *w, struct thread_machine *t); /* the thread is gone */
 
+/* ── turn.c ──────────────────────────────────────────────────────────────── */
+
+void loop_turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, bool whole,
+		     bool possible);
+/* What was begun was no turn, or its end is unknown. */
+void loop_turn_cancel(struct world *w, struct loop_machine *l);
+void loop_turn_end(struct world *w, struct loop_machine *l, uint64_t ts, bool whole, bool ongoing);
+
 /* ── loop.c ──────────────────────────────────────────────────────────────── */
 
 int loop_feed_runs(struct world *w, const struct fact *fact); /* RUNS_LOOP */
@@ -553,16 +567,17 @@ int loop_declare(struct world *w, const struct fact *fact);   /* EPOLL */
 int loop_wait_on(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
 /* The thread closes this descriptor: no loop waits on it any more. */
 void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
-void loop_enter(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
+void loop_enter(struct world *w, struct thread_machine *t, const struct ev_epoll_enter *event,
+		uint64_t ts);
 void loop_exit(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
 /* The thread does something that it cannot do inside an epoll wait. */
 void loop_prove_outside(struct world *w, struct thread_machine *t, uint64_t ts);
 void loop_snapshot(struct world *w, struct thread_machine *t, bool inside, uint32_t epfd);
-void loop_sleep(struct world *w, struct thread_machine *t);
+void loop_sleep(struct world *w, struct thread_machine *t, uint64_t ts);
 /* `whole`: the wake-up is a fact, so a turn that begins with it is whole. */
 void loop_wake(struct world *w, struct thread_machine *t, uint64_t ts, bool whole);
 /* The thread is outside its loop's wait, though maybe in another one. */
-void loop_confirm(struct thread_machine *t);
+void loop_confirm(struct world *w, struct thread_machine *t, uint64_t ts);
 /* A switch was missed: the thread may have been woken in its wait before. */
 void loop_doubt_wake(struct world *w, struct thread_machine *t, uint64_t ts);
 /* The thread may get a possible turn when the loss is over: loop_evidence(). */

@@ -291,6 +291,9 @@ static int feed_gil(struct world *w, struct fact *fact)
 	t->ts_fact = fact->ts;
 	if (t->sched != SCHED_RUNNING)
 		sched_prove(w, t, fact->ts);
+	/* it has been waiting since before evidence began, and not in epoll */
+	if (fact->event->hdr.type == EV_WAIT_END && !(fact->event->hdr.flags & EVF_WAIT_END_OFF))
+		t->doubted = false;
 	if (t->place != PLACE_OUTSIDE)
 		loop_prove_outside(w, t, fact->ts);
 	(gil_is_partial(g) ? edges_feed : gil_feed)(w, fact);
@@ -336,7 +339,10 @@ static int feed_epoll(struct world *w, const struct fact *fact)
 	if (err < 0 || !world_counts(w, fact->ts))
 		return err;
 	prove_in_syscall(w, t, fact->ts);
-	(enter ? loop_enter : loop_exit)(w, t, epfd, fact->ts);
+	if (enter)
+		loop_enter(w, t, &fact->event->epoll_enter, fact->ts);
+	else
+		loop_exit(w, t, epfd, fact->ts);
 	return 0;
 }
 

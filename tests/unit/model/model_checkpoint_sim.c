@@ -191,6 +191,9 @@ static void compare_thread(const struct output *a, const struct output *b, uint3
 	}
 }
 
+/* Of a turn that began earlier, `b` may know more: where returns from waits are not traced, a
+ * thread that has been woken when the checkpoint is made is in a turn since then (model_sim.c
+ * compares it with the truth). */
 static const struct span *find(const struct spans *spans, const struct span *span)
 {
 	for (uint32_t i = 0; i < spans->count; i++) {
@@ -199,7 +202,8 @@ static const struct span *find(const struct spans *spans, const struct span *spa
 		if (other->tid == span->tid && other->gil == span->gil &&
 		    (span->whole ? other->whole && other->start == span->start &&
 					   other->end == span->end
-				 : other->start <= span->start && span->end <= other->end))
+				 : (other->start <= span->start || !other->whole) &&
+					   span->end <= other->end))
 			return other;
 	}
 	return NULL;
@@ -268,6 +272,7 @@ static void run_seed(bool partial, uint32_t losses, uint32_t snapshots)
 	uint32_t first, second, begin = 0;
 
 	sim_init(&sim, seed, partial);
+	sim.tracing = seed % 2 ? SIM_TRACED : SIM_ALONE;
 	sim_run(&sim, STEPS, snapshots);
 	sim_lose(&sim, losses ? sim_random(&sim, losses) : 0);
 	sim_finish(&sim);
@@ -323,7 +328,7 @@ static void the_rest_is_the_same_with_snapshots(void **state)
 
 static void the_rest_is_the_same_with_losses(void **state)
 {
-	run_seeds(false, 12, 30, 50);
+	run_seeds(false, 12, 30, 40);
 }
 
 static void the_rest_is_the_same_with_contended_transitions_alone(void **state)

@@ -375,8 +375,10 @@ static void on_turn(void *ctx, const struct turn *turn)
 	       turn->ongoing == (turn->ongoing && turn->end == c->sim->end) &&
 		       !(turn->ongoing && turn->whole),
 	       "ongoing");
-	find_span(c, &c->sim->turns, turn->loop->thread->tid, 0, turn->start, turn->end,
-		  turn->whole);
+	/* before its first sleep there, nothing says that a thread's waits are not traced */
+	if (c->sim->tracing != SIM_ASLEEP || !turn->earlier)
+		find_span(c, &c->sim->turns, turn->loop->thread->tid, 0, turn->start, turn->end,
+			  turn->whole);
 	checked->turn = false;
 	c->whole_turns += turn->whole;
 }
