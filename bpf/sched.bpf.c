@@ -3,6 +3,7 @@
  * sched.bpf.c - the scheduler: when a traced thread runs, sleeps, is woken or waits for a CPU, and
  * which task has that CPU; threads that begin, exit or change their names.
  */
+#include "epoll.bpf.h"
 #include "file.bpf.h"
 #include "handoff.bpf.h"
 #include "pystack.bpf.h"
@@ -198,9 +199,11 @@ static __always_inline bool in_syscall(const struct entry *entry)
 /* The thread waits for its own event loop: it is idle, and its stack is of no interest. */
 static __always_inline bool is_idle(struct thread_note *note, __u32 tgid)
 {
-	struct shared_loop_key key = {.tgid = tgid, .epfd = note->epfd - 1};
+	struct entry entry = entry_regs();
+	struct shared_loop_key key = {.tgid = tgid, .epfd = (__u32)entry.argument};
 
-	if (!note->epfd || !bpf_map_lookup_elem(&loop_fds, &key))
+	if (!in_syscall(&entry) || !is_epoll_wait(entry.sysno) ||
+	    !bpf_map_lookup_elem(&loop_fds, &key))
 		return false;
 	note->runs_loop = 1;
 	return true;
@@ -291,6 +294,8 @@ static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, struct task_str
 			       mode == SHARED_MODE_FUTEX ? waits_with_limit(entry.second)
 							 : is_waiting(record.hdr.tid),
 			       &gil);
+	if (sleeps && is_epoll_wait(record.sysno))
+		report_missed_wait(ts, TASK_PID(task), task->tgid, (__u32)entry.argument);
 	if (runnable) {
 		record.hdr.flags |= EVF_SWITCH_OUT_RUNNABLE;
 		if (is_throttled(task))

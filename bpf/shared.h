@@ -9,6 +9,7 @@
 #include "wire.h"
 #include "../user/python/interpreter/gil_layout.h"
 #include "../user/python/interpreter/stack_layout.h"
+#include "../user/python/elf/libc_calls.h"
 
 #define SHARED_MAX_TARGETS  256
 #define SHARED_GIL_SLOTS    4096 /* for condition variables, two of every GIL */
@@ -30,6 +31,10 @@ enum { SHARED_MODE_EXACT = 1, SHARED_MODE_EDGES = 2, SHARED_MODE_FUTEX = 3 };
 /* An observed process. */
 struct shared_target {
 	struct gil_layout gil;
+	wire_u64 calls[LIBC_CALLS]; /* where these functions are probed, in the process; 0: not */
+	wire_u32 waits_probed; /* its waits are; what the tracepoints of system calls say of them is
+				  ignored */
+	wire_u32 spare;
 };
 
 /*

@@ -89,7 +89,8 @@ int capture_add(struct capture *capture, struct target *target, struct diag *dia
 	struct tracee *tracee = calloc(1, sizeof(*tracee));
 	struct tracee **list = realloc(capture->tracees,
 				       (capture->tracee_count + 1) * sizeof(*list));
-	struct shared_target value = {.gil = target->layout.gil};
+	struct shared_target value = {.gil = target->layout.gil,
+				      .waits_probed = target->libc.waits};
 	int err;
 
 	if (list)
@@ -99,6 +100,7 @@ int capture_add(struct capture *capture, struct target *target, struct diag *dia
 		target_free(target);
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 	}
+	memcpy(value.calls, target->libc.addresses, sizeof(value.calls));
 	tracee->target = target;
 	list[capture->tracee_count++] = tracee;
 	err = tracee_declare_stacks(capture, tracee);
@@ -137,9 +139,18 @@ static int begin_window(struct capture *capture)
 	return err;
 }
 
+/* Is there a process whose waits are not seen in its C library? */
+static bool needs_syscalls(const struct capture *capture)
+{
+	for (uint32_t i = 0; i < capture->tracee_count; i++)
+		if (!capture->tracees[i]->target->libc.waits)
+			return true;
+	return false;
+}
+
 int capture_start(struct capture *capture, struct diag *diag)
 {
-	int err = kernel_probes_attach(capture->kernel, diag);
+	int err = kernel_probes_attach(capture->kernel, needs_syscalls(capture), diag);
 
 	if (err)
 		return err;

@@ -247,6 +247,17 @@ static void note_state(const struct tracee_stage *stage, const struct ev_state *
 				epfd_is_in(stage->tracee->epfd_loop, state->epfd);
 }
 
+/* Says of a loop's descriptor how its waits are seen. */
+static int describe_waits(const struct tracee_stage *stage, const struct ev_epoll *epoll)
+{
+	union event event = {.epoll = *epoll};
+
+	note_descriptor(stage, epoll);
+	if (stage->tracee->target->libc.waits)
+		event.hdr.flags |= EVF_EPOLL_ALONE;
+	return sink_event(&stage->capture->sink, &event);
+}
+
 static int stage_event(void *ctx, const union event *event)
 {
 	struct tracee_stage *stage = ctx;
@@ -258,8 +269,7 @@ static int stage_event(void *ctx, const union event *event)
 			return -ENOMEM;
 		break;
 	case EV_EPOLL:
-		note_descriptor(stage, &event->epoll);
-		break;
+		return describe_waits(stage, &event->epoll);
 	case EV_RUNS_LOOP:
 		member = member_find(stage->capture, event->hdr.tid);
 		if (member)

@@ -88,19 +88,6 @@ static uint8_t gil_futex(const struct snapshot *snapshot, uint64_t futex, uint64
 	return 0;
 }
 
-static bool is_epoll_wait(int64_t sysno)
-{
-#ifdef SYS_epoll_wait
-	if (sysno == SYS_epoll_wait)
-		return true;
-#endif
-#ifdef SYS_epoll_pwait2
-	if (sysno == SYS_epoll_pwait2)
-		return true;
-#endif
-	return sysno == SYS_epoll_pwait;
-}
-
 /*
  * /proc/PID/task/TID/syscall is one consistent reading (fs/proc/base.c, proc_pid_syscall;
  * lib/syscall.c): "running", or for a thread that sleeps and keeps sleeping the number and
@@ -121,7 +108,7 @@ static bool state_parse(const struct snapshot *snapshot, const char *text, struc
 		return false;
 	state->hdr.flags |= EVF_STATE_SYSCALL;
 	state->sysno = (int32_t)sysno;
-	if (is_epoll_wait(sysno)) {
+	if (is_wait_in_epoll(sysno)) {
 		state->hdr.flags |= EVF_STATE_EPOLL;
 		state->epfd = (uint32_t)argument[0];
 	} else if (sysno == SYS_futex) {

@@ -11,6 +11,7 @@
 #include "python/interpreter/gil.h"
 #include "python/interpreter/gc_sites.h"
 #include "python/image.h"
+#include "python/elf/libc.h"
 #include "python/process/memory.h"
 #include "python/process/pages.h"
 #include "python/private.h"
@@ -323,6 +324,8 @@ static int image_examine(struct target *target, struct diag *diag)
 		err = sites_find(target, &image, diag);
 	if (!err)
 		err = collector_find(target, &image, diag);
+	if (!err)
+		libc_examine(target, &mappings, &budget);
 	/* whatever was found, or not: more is there that was not read */
 	return elf_budget_spent(&budget) ? image_too_much(pid, image.name, diag) : err;
 }

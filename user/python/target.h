@@ -22,6 +22,7 @@
 #include <sys/types.h>
 #include "stream/stream.h"
 #include "python/interpreter/frames.h"
+#include "python/elf/libc_calls.h"
 #include "python/versions/layout.h"
 
 struct diag;
@@ -56,6 +57,15 @@ struct gc_site {
 	int32_t generation;	/* the constant, or the distance from generation_base's address */
 };
 
+/* Where functions of the process's C library are probed (libc.h). */
+struct libc_places {
+	char path[128];			/* opens the library's file from here, as image_path */
+	uint64_t offsets[LIBC_CALLS];	/* in the file; 0: not there */
+	uint64_t addresses[LIBC_CALLS]; /* in the process */
+	bool waits;			/* event loops wait through these functions … */
+	char why[80];			/* … or why that is not so, or not known; "" with `waits` */
+};
+
 struct target {
 	struct process_info info; /* pid, command line, version, method … */
 	uint32_t version_hex;	  /* PY_VERSION_HEX, for example 0x030b02f0 */
@@ -77,6 +87,7 @@ struct target {
 			       file; 0: not found */
 	struct gc_site *gc_sites;
 	uint32_t gc_site_count;
+	struct libc_places libc;
 	struct target_private *private;
 };
 

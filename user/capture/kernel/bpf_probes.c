@@ -94,9 +94,12 @@ void kernel_probes_free(struct kernel_probes *kernel)
 }
 
 /* libbpf attaches the raw tracepoints and skips the uprobes, whose sections name no place. */
-static int attach_tracepoints(struct kernel_probes *kernel, struct diag *diag)
+static int attach_tracepoints(struct kernel_probes *kernel, bool syscalls, struct diag *diag)
 {
-	int err = gilscope_bpf__attach(kernel->skeleton);
+	int err;
+
+	load_attach_syscalls(kernel->skeleton, syscalls);
+	err = gilscope_bpf__attach(kernel->skeleton);
 
 	if (!err)
 		return 0;
@@ -124,9 +127,9 @@ static int set_clocks(struct kernel_probes *kernel, struct diag *diag)
 	return err;
 }
 
-int kernel_probes_attach(struct kernel_probes *kernel, struct diag *diag)
+int kernel_probes_attach(struct kernel_probes *kernel, bool syscalls, struct diag *diag)
 {
-	int err = attach_tracepoints(kernel, diag);
+	int err = attach_tracepoints(kernel, syscalls, diag);
 
 	return err ? err : set_clocks(kernel, diag);
 }

@@ -28,9 +28,9 @@ struct probes kernel_probes_interface(struct kernel_probes *kernel);
 /* Number of the system's possible CPUs: the length of probes_take_losses()'s result. */
 uint32_t kernel_probes_cpus(const struct kernel_probes *kernel);
 
-/* Attaches the raw tracepoints and the sampling clock. On failure some may stay attached. 0 or
- * -errno with a diag. */
-int kernel_probes_attach(struct kernel_probes *kernel, struct diag *diag);
+/* Attaches the raw tracepoints, those of system calls only with `syscalls`, and the sampling clock.
+ * On failure some may stay attached. 0 or -errno with a diag. */
+int kernel_probes_attach(struct kernel_probes *kernel, bool syscalls, struct diag *diag);
 /* Switches all probes on or off. One that is running meanwhile may still send its record. */
 void kernel_probes_enable(struct kernel_probes *kernel, bool enabled);
 

@@ -148,6 +148,14 @@ static void choose_syscall_programs(struct gilscope_bpf *skeleton, const struct 
 	bpf_program__set_autoload(skeleton->progs.on_sys_exit_event, features->syscall_events);
 }
 
+void load_attach_syscalls(struct gilscope_bpf *skeleton, bool attach)
+{
+	bpf_program__set_autoattach(skeleton->progs.on_sys_enter, attach);
+	bpf_program__set_autoattach(skeleton->progs.on_sys_exit, attach);
+	bpf_program__set_autoattach(skeleton->progs.on_sys_enter_event, attach);
+	bpf_program__set_autoattach(skeleton->progs.on_sys_exit_event, attach);
+}
+
 /*
  * THREAD_SIZE, by which the probes find the registers of a system call in kernels before 5.15:
  * arch/x86/include/asm/page_64_types.h, arch/arm64/include/asm/memory.h. Kernels built with KASAN

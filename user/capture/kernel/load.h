@@ -3,6 +3,8 @@
 #ifndef GILSCOPE_CAPTURE_LOAD_H
 #define GILSCOPE_CAPTURE_LOAD_H
 
+#include <stdbool.h>
+
 struct capture_options;
 struct diag;
 struct features;
@@ -19,6 +21,9 @@ void load_prepare(void);
  * caller's: gilscope_bpf__destroy(). */
 int load_programs(const struct features *features, const struct capture_options *options,
 		  int cpu_count, struct diag *diag, struct gilscope_bpf **ret_skeleton);
+
+/* Whether gilscope_bpf__attach() attaches the programs of system calls. */
+void load_attach_syscalls(struct gilscope_bpf *skeleton, bool attach);
 
 /* Loads all of them, as an observation with default options does, and unloads them. 0 or -errno
  * with a diag. */

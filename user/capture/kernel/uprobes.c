@@ -20,9 +20,10 @@ struct uprobe_multi_attr {
 	uint32_t count, multi_flags, pid, spare;
 };
 
-/* A program and its sites in the image. */
+/* A program and its sites in a file. */
 struct placement {
 	struct bpf_program *program;
+	const char *path;
 	uint64_t *offsets;
 	uint64_t *semaphores; /* of each offset; 0 = it has none */
 	uint32_t count, room;
@@ -37,6 +38,7 @@ enum {
 	AT_GC_END,
 	AT_GC_RETURN,
 	AT_CODE_GONE,
+	AT_LIBC,
 	PLACEMENTS
 };
 #define MULTI_RETURN 1 /* BPF_F_UPROBE_MULTI_RETURN */
@@ -52,6 +54,7 @@ static void list_programs(const struct gilscope_bpf *skeleton, struct placement 
 	places[AT_GC_RETURN].program = skeleton->progs.gc_end;
 	places[AT_GC_RETURN].at_return = true;
 	places[AT_CODE_GONE].program = skeleton->progs.code_gone;
+	places[AT_LIBC].program = skeleton->progs.libc_called;
 }
 
 void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi)
@@ -115,6 +118,9 @@ static int place_sites(struct placement places[PLACEMENTS], const struct target 
 	}
 	if (!err && stacks && target->code_gone)
 		err = place(&places[AT_CODE_GONE], target->code_gone, 0);
+	for (int i = 0; i < LIBC_CALLS && !err && target->libc.waits; i++)
+		if (target->libc.offsets[i])
+			err = place(&places[AT_LIBC], target->libc.offsets[i], 0);
 	return err;
 }
 
@@ -136,19 +142,16 @@ static void bring_in(int fd, uint64_t offset)
 		    fd, (off_t)first);
 }
 
-static int bring_all_in(const struct placement places[PLACEMENTS], const struct target *target)
+static int bring_all_in(const struct placement *where)
 {
-	_cleanup_(closep) int fd = open(target->image_path,
-					O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	_cleanup_(closep) int fd = open(where->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 	if (fd < 0)
 		return -errno;
-	for (int i = 0; i < PLACEMENTS; i++) {
-		for (uint32_t j = 0; j < places[i].count; j++) {
-			bring_in(fd, places[i].offsets[j]);
-			if (places[i].semaphores[j])
-				bring_in(fd, places[i].semaphores[j]);
-		}
+	for (uint32_t i = 0; i < where->count; i++) {
+		bring_in(fd, where->offsets[i]);
+		if (where->semaphores[i])
+			bring_in(fd, where->semaphores[i]);
 	}
 	return 0;
 }
@@ -158,7 +161,7 @@ static int set_together(int line, const struct placement *where, const struct ta
 	struct uprobe_multi_attr attr = {
 		.prog_fd = (uint32_t)bpf_program__fd(where->program),
 		.attach_type = ATTACH_UPROBE_MULTI,
-		.path = (uintptr_t)target->image_path,
+		.path = (uintptr_t)where->path,
 		.offsets = (uintptr_t)where->offsets,
 		.ref_ctr_offsets = (uintptr_t)where->semaphores,
 		.count = where->count,
@@ -178,8 +181,8 @@ static int set_one_by_one(int line, const struct placement *where, const struct 
 		LIBBPF_OPTS(bpf_uprobe_opts, options, .retprobe = where->at_return,
 			    .ref_ctr_offset = where->semaphores[i]);
 		struct bpf_link *link = bpf_program__attach_uprobe_opts(
-			where->program, (pid_t)target->info.pid, target->image_path,
-			where->offsets[i], &options);
+			where->program, (pid_t)target->info.pid, where->path, where->offsets[i],
+			&options);
 		int err = link ? bounded_send_fd(line, bpf_link__fd(link)) : -errno;
 
 		if (err)
@@ -202,8 +205,13 @@ struct setting {
 static int set_all(void *ctx, int line)
 {
 	const struct setting *setting = ctx;
-	int err = bring_all_in(setting->places, setting->target);
+	int err = 0;
 
+	for (int i = 0; i < PLACEMENTS && !err; i++)
+		if (setting->places[i].count)
+			err = bring_all_in(&setting->places[i]);
+	if (err)
+		return err;
 	bounded_unbroken();
 	for (int i = 0; i < PLACEMENTS && !err; i++) {
 		const struct placement *where = &setting->places[i];
@@ -220,7 +228,7 @@ static int set_all(void *ctx, int line)
 int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton,
 		const struct target *target, bool stacks, bool multi)
 {
-	size_t most = (size_t)target->site_count + target->gc_site_count + 1;
+	size_t most = (size_t)target->site_count + target->gc_site_count + LIBC_CALLS;
 	_cleanup_(freep) uint64_t *room = calloc(2 * PLACEMENTS * most, sizeof(*room));
 	_cleanup_(bounded_answer_done) struct bounded_answer answer = {0};
 	struct placement places[PLACEMENTS] = {0};
@@ -234,6 +242,7 @@ int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton,
 		places[i].offsets = room + 2 * i * most;
 		places[i].semaphores = places[i].offsets + most;
 		places[i].room = (uint32_t)most;
+		places[i].path = i == AT_LIBC ? target->libc.path : target->image_path;
 		if (is_loaded(&places[i]))
 			programs[program_count++] = bpf_program__fd(places[i].program);
 	}

@@ -64,7 +64,7 @@ static json_t *target_json(const struct target *target, const struct census *cen
 	}
 	return json_pack(
 		"{s:i, s:o, s:s, s:s, s:b, s:o, s:{s:s, s:s, s:i, s:i, s:i}, s:o, s:b, "
-		"s:{s:i, s:i}, s:{s:i, s:i, s:i}}",
+		"s:{s:i, s:i}, s:{s:i, s:i, s:i, s:s}}",
 		"pid", info->pid, "cmdline", text_json(info->cmdline), "python", info->python,
 		"gil", info->gil_enabled ? "on" : "off", "free_threaded_build",
 		target->layout.free_threaded, "image", text_json(info->image), "sites", "method",
@@ -72,7 +72,8 @@ static json_t *target_json(const struct target *target, const struct census *cen
 		fact_name(&confidence_names, info->confidence), "take", info->take, "drop",
 		info->drop, "wait", info->wait, "gils", gils, "gil_proven", target->gil_proven,
 		"threads", "all", census->threads, "python", census->python, "loops", "descriptors",
-		census->loop_descriptors, "waiting", census->loop_waits, "running", census->loops);
+		census->loop_descriptors, "waiting", census->loop_waits, "running", census->loops,
+		"waits_seen", target->libc.waits ? "libc" : "syscalls");
 }
 
 int doctor_print_json(const struct findings *findings)

@@ -95,6 +95,19 @@ static void print_loops(const struct census *census)
 	print_line(census->loops ? "ok" : "--", "event loops", text);
 }
 
+static void print_waits(const struct target *target)
+{
+	const struct libc_places *libc = &target->libc;
+	char text[200];
+
+	if (libc->waits)
+		snprintf(text, sizeof(text), "seen in its C library");
+	else
+		snprintf(text, sizeof(text), "seen by tracing all system calls of the machine: %s",
+			 libc->why);
+	print_line("ok", "loops' waits", text);
+}
+
 static void print_target(const struct target *target, const struct census *census)
 {
 	const char *proof = target->gil_proven ? ", proven by its contents"
@@ -124,6 +137,7 @@ static void print_target(const struct target *target, const struct census *censu
 		 census->python);
 	print_line("ok", "threads", text);
 	print_loops(census);
+	print_waits(target);
 	if (!info->gil_enabled)
 		printf("      %-18s The GIL is off: nobody waits for it. Scheduling and event "
 		       "loops are observed all the same.\n",
