@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cpu.c - the scheduling of threads, and which tasks have the CPUs that they are queued at. */
 #include "model/edges.h"
+#include "model/turn.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -6,6 +6,7 @@
  * REL_HOLDING exactly while the thread is its GIL's certain holder.
  */
 #include "model/edges.h"
+#include "model/turn.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* loop.c - which threads run event loops, and on which descriptors. */
-#include "model/private.h"
+#include "model/turn.h"
 
 #include <errno.h>
 #include <stdlib.h>

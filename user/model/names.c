@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* names.c - what threads do in Python: stacks, runs of the garbage collector, names. */
-#include "model/private.h"
+#include "model/turn.h"
 
 /* The thread does something on a CPU at `ts`. That proves wrong an earlier sleep, but not one that
  * begins at this very instant. */

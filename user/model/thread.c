@@ -2,6 +2,7 @@
 /* thread.c - threads: begin and end, and the states and intervals that follow from their machines.
  */
 #include "model/edges.h"
+#include "model/turn.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
  * wait and may go (back) to sleep there; possible, after a loss, until a fact shows whether the
  * thread was inside its wait all the time.
  */
-#include "model/private.h"
+#include "model/turn.h"
 
 void loop_turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, bool whole,
 		     bool possible)

@@ -2,6 +2,7 @@
 /* world.c - feeding: which machines get an event, when evidence begins and ends, and the order in
  * which the sink is called. */
 #include "model/edges.h"
+#include "model/turn.h"
 
 #include <errno.h>
 #include <stdlib.h>
