@@ -12,6 +12,7 @@
  * free: a running thread may take it again, untraced, before the waiter does.
  */
 #include "model/edges.h"
+#include "model/turn.h"
 
 unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled)
 {
@@ -292,7 +293,7 @@ static void settle_holder(struct world *w, struct gil_machine *g, struct thread_
 		return;
 	}
 	/* a holder waits neither in its loop nor for the GIL */
-	loop_confirm(t);
+	loop_confirm(w, t, ts);
 	relation_set(w, t, t->relation & (REL_NONE | REL_HOLDING));
 	if (holds_still(g, t, definite, since, ts))
 		gil_hold_begin(w, g, t, ts, false);
