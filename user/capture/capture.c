@@ -90,7 +90,7 @@ int capture_add(struct capture *capture, struct target *target, struct diag *dia
 	struct tracee **list = realloc(capture->tracees,
 				       (capture->tracee_count + 1) * sizeof(*list));
 	struct shared_target value = {.gil = target->layout.gil,
-				      .waits_probed = target->libc.waits};
+				      .waits_probed = waits_are_probed(capture, target)};
 	int err;
 
 	if (list)
@@ -143,7 +143,7 @@ static int begin_window(struct capture *capture)
 static bool needs_syscalls(const struct capture *capture)
 {
 	for (uint32_t i = 0; i < capture->tracee_count; i++)
-		if (!capture->tracees[i]->target->libc.waits)
+		if (!waits_are_probed(capture, capture->tracees[i]->target))
 			return true;
 	return false;
 }

@@ -109,6 +109,12 @@ struct capture {
 	int error;		 /* of the ring's callback, for drain_ring() */
 };
 
+/* Are the process's waits seen in its C library, by uprobes? */
+static inline bool waits_are_probed(const struct capture *capture, const struct target *target)
+{
+	return target->libc.waits && capture->options.mode != MODE_FUTEX;
+}
+
 /* ── tracee.c: processes and their threads ───────────────────────────────────────────────────── */
 
 /* The sites' uprobes. */

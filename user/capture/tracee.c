@@ -253,7 +253,7 @@ static int describe_waits(const struct tracee_stage *stage, const struct ev_epol
 	union event event = {.epoll = *epoll};
 
 	note_descriptor(stage, epoll);
-	if (stage->tracee->target->libc.waits)
+	if (waits_are_probed(stage->capture, stage->tracee->target))
 		event.hdr.flags |= EVF_EPOLL_ALONE;
 	return sink_event(&stage->capture->sink, &event);
 }

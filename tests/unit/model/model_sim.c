@@ -86,12 +86,10 @@ static void compare_totals(struct check *c)
 	if (!c->lossless)
 		return;
 	for (uint32_t g = 0; g < s->gils_used; g++)
-		/* partial: without returns from epoll it may be known later that a thread does not
-		 * wait for the GIL */
+		/* without returns from epoll it may be known later that a thread does not wait */
 		EXPECT(c,
-		       c->contention_ns[g] == true_contention(s, g) ||
-			       (s->partial && s->tracing != SIM_TRACED &&
-				c->contention_ns[g] < true_contention(s, g)),
+		       s->tracing == SIM_TRACED ? c->contention_ns[g] == true_contention(s, g)
+						: c->contention_ns[g] <= true_contention(s, g),
 		       "contended for %llu, not %llu", (unsigned long long)c->contention_ns[g],
 		       (unsigned long long)true_contention(s, g));
 	expect_all_emitted(c, &s->waits, false);
