@@ -343,6 +343,7 @@ static inline struct fake *fake_new(void)
 						  .thread_names = fake_thread_names,
 						  .stills = fake_stills,
 						  .children = fake_children};
+	capture->options.mode = MODE_EXACT;
 	capture->reorder = reorder_new((struct stream_sink){.process = fake_info,
 							    .event = fake_event,
 							    .define = fake_define,
