@@ -175,9 +175,10 @@ static __always_inline __u32 own_tid(void)
 
 /*
  * take_gil sets `locked` before `last_holder`, with the GIL's mutex held. In between a thread that
- * is preempted would seem not to have the GIL; so while it has the mutex of a locked GIL, only what
- * names it counts. In glibc the mutex's owner is set once it is locked, and cleared before it is
- * unlocked: at either time the GIL is as it was, or as it will be.
+ * is preempted would seem not to have the GIL. It would also, if its wait has ended and it is about
+ * to set `locked`. So while it has the mutex, only what names it counts. In glibc the mutex's owner
+ * is set once it is locked, and cleared before it is unlocked: at either time the GIL is as it was,
+ * or as it will be.
  */
 static __always_inline bool in_transition(const struct shared_python *python, __u64 gil)
 {
@@ -204,9 +205,9 @@ static __always_inline void observe_gil(__u64 ts, __u32 tid, const struct shared
 	if (holder && is_thread(python, holder, pointer)) {
 		record.hdr.flags |= EVF_OBSERVE_LOCKED;
 		record.holder = tid;
+	} else if (flags & PYSTACK_PREEMPTED && in_transition(python, gil)) {
+		return;
 	} else if (locked == 1) {
-		if (flags & PYSTACK_PREEMPTED && in_transition(python, gil))
-			return;
 		record.hdr.flags |= EVF_OBSERVE_LOCKED | EVF_OBSERVE_OTHER;
 	}
 	emit(&record, sizeof(record));
