@@ -121,8 +121,8 @@ static const struct declaration {
 	{OPTION_QUIET, "quiet", NULL, "Show neither progress nor stalls as they happen", set_quiet,
 	 0},
 	{OPTION_MODE, "mode", "MODE",
-	 "How the GIL is watched: exact (every take and drop), edges (only where somebody waits, "
-	 "which costs next to nothing), futex (the same without uprobes, where they are forbidden)",
+	 "How the GIL is watched: exact (every take and drop; the default), edges (only where "
+	 "somebody waits, which costs next to nothing), futex (edges without uprobes)",
 	 set_mode, 0},
 	{OPTION_RATE, "rate", "HZ",
 	 "Sampling rate for on-CPU stacks; 0 turns sampling off (default 199)", set_rate, 0},

@@ -228,9 +228,8 @@ const struct command command_record = {
 	.arguments = "-p PID | -- COMMAND... [-o FILE]",
 	.summary = "write a recording",
 	.args_doc = "-p PID\n-- COMMAND [ARG...]",
-	.doc = "Write every take and drop of the GIL, every switch and every turn of the event "
-	       "loop to a "
-	       "file, to be looked at later, here or elsewhere."
+	.doc = "Write who has the GIL and who waits for it, every switch and every turn of the "
+	       "event loop to a file, to be looked at later, here or elsewhere."
 	       "\vA command started by gilscope is terminated when the recording "
 	       "ends.\n\nExample:\n  sudo "
 	       "gilscope record -p 4711 -d 30s -o monday.gsc",

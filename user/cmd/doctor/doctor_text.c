@@ -63,9 +63,9 @@ static void print_features(const struct features *features)
 }
 
 const struct mode_about doctor_modes[DOCTOR_MODES] = {
-	{MODE_EDGES, "the default; costs nothing while nobody waits for the GIL"},
-	{MODE_EXACT, "every take and drop of the GIL; costs about 1 µs for each"},
-	{MODE_FUTEX, "edges without uprobes; waits for the GIL are told about 1 % too short"},
+	{MODE_EXACT, "the default: every take and drop of the GIL; costs about 1 µs for each"},
+	{MODE_EDGES, "where somebody waits for the GIL; costs nothing while nobody does"},
+	{MODE_FUTEX, "edges without uprobes; reported waits are about 1 % too short"},
 };
 
 static void print_modes(const struct findings *findings)
