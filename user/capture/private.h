@@ -109,10 +109,11 @@ struct capture {
 	int error;		 /* of the ring's callback, for drain_ring() */
 };
 
-/* Are the process's waits seen in its C library, by uprobes? */
+/* Are the process's waits seen in its C library, by uprobes? They do not say when a wait that did
+ * not sleep has returned, and in mode exact every boundary is a traced fact. */
 static inline bool waits_are_probed(const struct capture *capture, const struct target *target)
 {
-	return target->libc.waits && capture->options.mode != MODE_FUTEX;
+	return target->libc.waits && capture->options.mode == MODE_EDGES;
 }
 
 /* ── tracee.c: processes and their threads ───────────────────────────────────────────────────── */

@@ -118,12 +118,12 @@ WORK = {
 }
 
 
-def observed(source):
+def observed(source, mode):
     with harness.App(
         [harness.DEBIAN_PYTHON, "-c", HEAD + source], stdin=-1, stdout=-1, text=True
     ) as app:
         assert app.process.stdout.readline() == "ready\n"
-        with harness.attach(app, stall="50ms") as running:
+        with harness.attach(app, "--mode", mode, stall="50ms") as running:
             app.process.stdin.write("\n")
             app.process.stdin.flush()
             marks = json.loads(app.process.stdout.readline())
@@ -146,11 +146,12 @@ def check(marks, report):
         )
 
 
+@pytest.mark.parametrize("mode", ["edges", "exact"])  # by the C library, by the system calls
 @pytest.mark.parametrize("name", WORK)
-def test_a_stall_is_what_the_loop_did_not_wait(name):
+def test_a_stall_is_what_the_loop_did_not_wait(name, mode):
     if "uvloop" in WORK[name]:
         harness.need("uvloop")
-    marks, report = observed(WORK[name])
+    marks, report = observed(WORK[name], mode)
     check(marks, report)
 
 

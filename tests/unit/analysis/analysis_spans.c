@@ -20,7 +20,8 @@ static struct output {
 	} threads[THREADS];
 	struct {
 		const struct gil *gil;
-		uint64_t held_ns, end;
+		uint64_t held_ns, end,
+			digest; /* of its own: other spans may come before or after */
 	} gils[GILS];
 	struct {
 		const struct loop *loop;
@@ -33,10 +34,15 @@ static struct totals {
 	uint64_t off_cpu, on_cpu, clocks, turns;
 } totals;
 
+static uint64_t mixed(uint64_t digest, uint64_t word)
+{
+	digest = (digest ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return digest ^ digest >> 29;
+}
+
 static uint64_t mix(uint64_t word)
 {
-	output.digest = (output.digest ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-	return output.digest ^= output.digest >> 29;
+	return output.digest = mixed(output.digest, word);
 }
 
 static uint32_t index_of_gil(const struct gil *gil)
@@ -53,8 +59,6 @@ static void on_state(void *ctx, const struct interval *span)
 {
 	assert_true(span->thread->index < THREADS);
 	SIM_PUSH(output.threads[span->thread->index].states, *span);
-	if (span->sampled && interval_holds(span)) /* known by sampling; no hold covers it */
-		output.gils[index_of_gil(span->gil)].held_ns += span->end - span->start;
 }
 
 static void on_stack(void *ctx, const struct stack_span *span)
@@ -75,8 +79,8 @@ static void on_hold(void *ctx, const struct hold *hold)
 	assert_true(hold->start < hold->end && hold->start >= output.gils[i].end);
 	output.gils[i].end = hold->end;
 	output.gils[i].held_ns += hold->end - hold->start;
-	mix(hold->start);
-	mix(hold->end ^ hold->thread->tid);
+	output.gils[i].digest = mixed(mixed(output.gils[i].digest, hold->start),
+				      hold->end ^ hold->thread->tid);
 }
 
 static void on_wait(void *ctx, const struct gil_wait *wait)
@@ -256,6 +260,8 @@ static uint64_t run_once(const struct sim *sim, bool partial, uint32_t looks)
 	check_gils_and_loops(&s.report->processes[0]);
 	assert_int_equal(output.clocks, s.clocks);
 	totals.clocks += s.clocks;
+	for (uint32_t i = 0; i < GILS; i++)
+		mix(output.gils[i].digest);
 	digest = output.digest;
 	spanned_done(&s);
 	return digest;

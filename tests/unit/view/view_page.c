@@ -156,14 +156,13 @@ static bool has_call(unsigned char byte)
 	return state == TS_BLOCKED || state == TS_HELD_BLOCKED || state == TS_IDLE;
 }
 
-/* Returns how long the thread held a GIL, known only by sampling. */
-static uint64_t check_states(const struct page *page, const struct spanned *s, const json_t *entry,
-			     const struct thread_report *report)
+static void check_states(const struct page *page, const struct spanned *s, const json_t *entry,
+			 const struct thread_report *report)
 {
 	struct blob blob = lane_of(page, entry, "states");
 	struct state_sums sums = {0};
 	uint64_t count = varint(&blob), at = count ? varint(&blob) : 0, sampled = 0, gc = 0,
-		 throttled = 0, calls = 0, held = 0;
+		 throttled = 0, calls = 0;
 	unsigned char *byte = bytes(&blob, count);
 	uint64_t *length = varints(&blob, count);
 
@@ -171,9 +170,6 @@ static uint64_t check_states(const struct page *page, const struct spanned *s, c
 		assert_true((byte[i] & PAGE_STATE_MASK) < TS_COUNT && length[i]);
 		sums.ns[byte[i] & PAGE_STATE_MASK] += length[i];
 		sampled += byte[i] & PAGE_STATE_SAMPLED ? length[i] : 0;
-		if (byte[i] & PAGE_STATE_SAMPLED &&
-		    thread_state_holds((enum thread_state)(byte[i] & PAGE_STATE_MASK)))
-			held += length[i];
 		gc += byte[i] & PAGE_STATE_GC ? length[i] : 0;
 		throttled += byte[i] & PAGE_STATE_THROTTLED ? length[i] : 0;
 		at += length[i];
@@ -194,7 +190,6 @@ static uint64_t check_states(const struct page *page, const struct spanned *s, c
 	totals.syscalls += calls;
 	free(byte);
 	free(length);
-	return held;
 }
 
 static void check_stacks(const struct page *page, const struct stacks *stacks,
@@ -265,9 +260,10 @@ static uint32_t index_of_thread(const struct process_report *process, const stru
 	return i;
 }
 
-/* Returns for how long the holder is known only by sampling, so that there is no hold. */
-static uint64_t check_holds(const struct page *page, const struct process_report *process,
-			    const json_t *entry, const struct gil_report *report, uint64_t *holds)
+/* Where takes and drops that nobody waits for are not traced, the lane shows what is known of who
+ * has the GIL, and not single holds. */
+static void check_holds(const struct page *page, const struct process_report *process,
+			const json_t *entry, const struct gil_report *report, uint64_t *holds)
 {
 	struct blob blob = lane_of(page, entry, "holds");
 	uint64_t count = varint(&blob), held = 0, handoffs = 0, forced = 0, whole = 0, end = 0;
@@ -286,17 +282,18 @@ static uint64_t check_holds(const struct page *page, const struct process_report
 		holds[thread[i]]++;
 	}
 	assert_true(end <= (uint64_t)number(page->head, "end_ns"));
-	assert_true(held <= report->held_ns);
-	assert_int_equal(handoffs, report->handoffs);
-	assert_int_equal(forced, report->forced);
-	assert_int_equal(whole, report->hold.count);
+	assert_int_equal(held, report->held_ns);
+	if (!mode_is_cheap(report->gil->mode)) {
+		assert_int_equal(handoffs, report->handoffs);
+		assert_int_equal(forced, report->forced);
+		assert_int_equal(whole, report->hold.count);
+	}
 	totals.holds += count;
 	totals.handoffs += handoffs;
 	free(gap);
 	free(length);
 	free(thread);
 	free(flags);
-	return report->held_ns - held;
 }
 
 static void check_turns(const struct page *page, const json_t *entry,
@@ -337,7 +334,8 @@ static void check_page(const struct page *page, const struct spanned *s)
 		     *gils = json_object_get(page->head, "gils"),
 		     *loops = json_object_get(page->head, "loops");
 	struct stacks stacks = stacks_of(page);
-	uint64_t holds[THREADS] = {0}, seen = 0, sampled = 0;
+	bool cheap = process->gil_count && mode_is_cheap(process->gils[0].gil->mode);
+	uint64_t holds[THREADS] = {0};
 
 	no_node_twice(&stacks);
 	assert_int_equal(strtoull(string(page->head, "origin_ns"), NULL, 10),
@@ -353,16 +351,14 @@ static void check_page(const struct page *page, const struct spanned *s)
 		assert_int_equal(number(entry, "tid"), process->threads[i].thread->tid);
 		assert_int_equal(json_is_true(json_object_get(entry, "gone")),
 				 process->threads[i].thread->gone);
-		seen += check_states(page, s, entry, &process->threads[i]);
+		check_states(page, s, entry, &process->threads[i]);
 		check_stacks(page, &stacks, s, entry, &process->threads[i]);
 		check_clock(page, &stacks, s, entry, process->threads[i].thread);
 	}
 	for (uint32_t i = 0; i < process->gil_count; i++)
-		sampled += check_holds(page, process, json_array_get(gils, i), &process->gils[i],
-				       holds);
-	assert_int_equal(sampled, seen);
+		check_holds(page, process, json_array_get(gils, i), &process->gils[i], holds);
 	for (uint32_t i = 0; i < process->thread_count; i++)
-		assert_int_equal(holds[i], process->threads[i].holds);
+		assert_true(cheap || holds[i] == process->threads[i].holds);
 	for (uint32_t i = 0; i < process->loop_count; i++) {
 		assert_int_equal(number(json_array_get(loops, i), "thread"),
 				 index_of_thread(process, process->loops[i].loop->thread));
@@ -398,7 +394,7 @@ static void run_seeds(bool partial, uint32_t losses)
 		    totals.tasks > seeds.count && totals.clocks > seeds.count &&
 		    totals.holds > seeds.count);
 	assert_true(totals.turns > seeds.count && totals.gc_ns > seeds.count &&
-		    totals.syscalls > seeds.count && totals.handoffs > seeds.count);
+		    totals.syscalls > seeds.count && (partial || totals.handoffs > seeds.count));
 	assert_int_equal(totals.sampled_ns > 0, partial);
 }
 

@@ -137,6 +137,7 @@ static void choose_gil_programs(struct gilscope_bpf *skeleton, enum evidence_mod
 	bpf_program__set_autoload(skeleton->progs.gil_drop, mode == MODE_EXACT);
 	bpf_program__set_autoload(skeleton->progs.gil_wait, mode != MODE_FUTEX);
 	bpf_program__set_autoload(skeleton->progs.gil_wait_end, mode != MODE_FUTEX);
+	bpf_program__set_autoload(skeleton->progs.libc_called, mode == MODE_EDGES);
 }
 
 /* bpf/loop.bpf.c explains why there are two sets of programs for system calls. */

@@ -101,7 +101,8 @@ static void print_waits(const struct target *target)
 	char text[200];
 
 	if (libc->waits)
-		snprintf(text, sizeof(text), "seen in its C library");
+		snprintf(text, sizeof(text),
+			 "seen in its C library in mode edges, else by tracing all system calls");
 	else
 		snprintf(text, sizeof(text), "seen by tracing all system calls of the machine: %s",
 			 libc->why);
