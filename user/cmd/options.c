@@ -122,7 +122,7 @@ static const struct declaration {
 	 0},
 	{OPTION_MODE, "mode", "MODE",
 	 "How the GIL is watched: exact (every take and drop; the default), edges (only where "
-	 "somebody waits, which costs next to nothing), futex (edges without uprobes)",
+	 "somebody waits, which costs much less), futex (edges without uprobes)",
 	 set_mode, 0},
 	{OPTION_RATE, "rate", "HZ",
 	 "Sampling rate for on-CPU stacks; 0 turns sampling off (default 199)", set_rate, 0},
