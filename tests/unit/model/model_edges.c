@@ -239,6 +239,31 @@ static void a_holder_is_not_certain_while_the_waiters_are_awake(void **state)
 	       "140-160 1 blocked sys0\n");
 }
 
+/* Two wait. The drop's signal may go to the one that is awake, and wakes nobody then. */
+static void a_holder_is_not_certain_while_one_of_the_waiters_is_awake(void **state)
+{
+	begin_as(true);
+	FEED(THREAD, thread, 100, C, 0, EVF_THREAD_PYTHON);
+	in(110, A, 0);
+	wait(112, C);
+	sleep_in_wait(113, C);
+	wait(120, B);
+	observe(120, B, A, 0, EVF_OBSERVE_DEFINITE);
+	sleep_in_wait(121, B);
+	wake(130, C, 0);
+	observe(140, A, 0, 0, 0);
+	out(140, A, READ);
+	assert_int_equal(violations(), 0);
+	expect(150, "1",
+	       "100-120 1 unknown\n"
+	       "120-121 1 python cpu0 sampled\n"
+	       "121-130 1 python cpu0\n"
+	       "hold 121-130 1\n"
+	       "130-140 1 python cpu0 sampled\n"
+	       "140-150 1 blocked sys0\n"
+	       "contention 112-150\n");
+}
+
 /* Its time-out wakes the only waiter, whose wake-up takes a while to reach a queue. */
 static void a_waiter_is_awake_when_its_wake_up_begins(void **state)
 {
@@ -458,6 +483,7 @@ int main(void)
 		cmocka_unit_test(a_sleep_without_a_look_is_unknown),
 		cmocka_unit_test(a_definite_look_of_a_waiter_makes_the_holder_certain),
 		cmocka_unit_test(a_holder_is_not_certain_while_the_waiters_are_awake),
+		cmocka_unit_test(a_holder_is_not_certain_while_one_of_the_waiters_is_awake),
 		cmocka_unit_test(a_waiter_is_awake_when_its_wake_up_begins),
 		cmocka_unit_test(without_uprobes_a_wait_lasts_as_long_as_its_sleep),
 		cmocka_unit_test(after_a_sleep_the_clock_s_last_look_counts),
