@@ -305,6 +305,21 @@ const struct dump_list *dump_list(const struct dump *dump)
 	return dump->taken ? &dump->list : NULL;
 }
 
+bool dump_is_complete(const struct dump_list *list, bool stacks)
+{
+	for (uint32_t i = 0; i < list->thread_count; i++) {
+		const struct dump_thread *entry = &list->threads[i];
+
+		if (!entry->thread->python)
+			continue;
+		if (entry->state == TS_UNKNOWN)
+			return false;
+		if (stacks && !thread_state_sleeps(entry->state) && !entry->ref.stack)
+			return false;
+	}
+	return true;
+}
+
 const struct dump_thread *dump_find(const struct dump_list *list, const struct thread *thread)
 {
 	uint32_t entry = thread ? list->entries[thread->index] : 0;

@@ -89,6 +89,12 @@ int dump_take(struct dump *dump, struct world *world, uint64_t ts);
 /* NULL: none was taken. */
 const struct dump_list *dump_list(const struct dump *dump);
 
+/*
+ * Is it known of every thread of Python's what it does, and, with `stacks`, of every one that does
+ * not sleep where it is? If not, the process may just have had no CPU since evidence began.
+ */
+bool dump_is_complete(const struct dump_list *list, bool stacks);
+
 /* The entry of a thread; NULL: it has none. */
 const struct dump_thread *dump_find(const struct dump_list *list, const struct thread *thread);
 /* How many threads wait for each other in a circle that `entry` is the first of in the list; 0: it

@@ -9,25 +9,53 @@
 #include "cmd/pipeline/report_file.h"
 
 /*
- * How long a process is observed before it is shown. A thread that sleeps or waits shows its stack
- * at once; one that runs is sampled every 5 ms of it (CAPTURE_RATE_HZ), and one that takes turns
- * with others had a turn.
+ * How long a process is observed before it is shown, in ticks of the observation: 200 ms. A thread
+ * that sleeps or waits shows its stack at once; one that runs is sampled every 5 ms of it
+ * (CAPTURE_RATE_HZ), and one that takes turns with others had a turn.
  */
-#define DUMP_NS (200 * NS_PER_MS)
+#define DUMP_TICKS 2
+/*
+ * Then on until it is known what every thread does, for this long at most: a process that a quota
+ * throttles, or that shares its CPU with many, shows nothing of itself until it runs.
+ */
+#define DUMP_MAX_NS NS_PER_S
+
+struct patience {
+	struct pipeline *pipeline;
+	bool stacks;
+	uint32_t ticks;
+};
+
+/* observation.tick */
+static int is_known(void *ctx, uint64_t ts_known)
+{
+	struct patience *patience = ctx;
+	int err;
+
+	if (++patience->ticks < DUMP_TICKS)
+		return 0;
+	err = pipeline_dump(patience->pipeline, ts_known);
+	return err ? err : dump_is_complete(dump_list(patience->pipeline->dump), patience->stacks);
+}
 
 static int observe_for(struct pipeline *pipeline, struct options *options, struct diag *diag,
 		       const struct report **ret_report)
 {
 	struct observation observation = {
 		.options = &options->observe, .pipeline = pipeline, .for_instant = true};
+	struct patience patience = {.pipeline = pipeline};
 	int err;
 
-	if (!options->observe.dur_ns)
-		options->observe.dur_ns = DUMP_NS;
+	if (!options->observe.dur_ns) {
+		options->observe.dur_ns = DUMP_MAX_NS;
+		observation.tick = is_known;
+		observation.tick_ctx = &patience;
+	}
 	options->observe.quiet = true;
 	options->observe.no_source = true; /* they are not shown */
 	observe_catch_signals(NULL);
 	observe_head(&options->observe, &pipeline->head);
+	patience.stacks = pipeline->head.stacks;
 	err = pipeline_append_fold(pipeline, options->stall_ns, diag);
 	if (!err)
 		err = pipeline_front(pipeline, true, diag);
@@ -94,7 +122,8 @@ static int run(struct options *options)
 
 static const struct option_use OPTIONS[] = {
 	{.id = OPTION_PID},
-	{.id = OPTION_DURATION, .doc = "Observe this long before the threads are shown (200ms)"},
+	{.id = OPTION_DURATION, .doc = "Observe this long before the threads are shown (200ms; up to 1s while "
+		"what a thread does is unknown)"},
 	{.id = OPTION_RATE},
 	{.id = OPTION_NO_STACKS},
 	{.id = OPTION_RING_SIZE},
@@ -120,8 +149,8 @@ const struct command command_dump = {
 	.doc = "Show what every thread of a running Python process does right now: whether it "
 	       "runs, sleeps and in which system call, or waits for the GIL and who has it; its "
 	       "Python stack, innermost function first; and what its event loop is doing."
-	       "\vThe process is observed for a fifth of a second, and neither changed nor "
-	       "stopped. "
+	       "\vThe process is observed for a fifth of a second, or up to a second when it "
+	       "gets little CPU, and neither changed nor stopped. "
 	       "A time with a ≥ began before that.\n\nExample, a server that does not answer:\n"
 	       "  sudo gilscope dump :8000",
 	.options = OPTIONS,

@@ -186,6 +186,19 @@ def test_every_thread_on_every_python(label):
     assert re.search(r"waiting for the GIL for ≥ \d+ ms, held by\s+'keeps_the_gil'", text.stdout)
 
 
+def test_a_process_without_cpu_is_observed_until_it_has_some():
+    with harness.Quota(0.02, period_us=500_000) as quota, harness.Script(THREADS) as app:
+        assert {app.process.stdout.readline().strip() for _ in range(4)} >= {"keeps_the_gil"}
+        time.sleep(0.2)
+        quota.add(app.pid)
+        for _ in range(4):  # each of them begins at another moment of the period
+            dump = Dump(app)
+            holder, main = dump.named("keeps_the_gil"), dump.of(app.pid)
+            assert functions(holder)[0] == "keeps_the_gil"
+            assert main["state"] == "gil_wait" and main["waits_for"] == holder["tid"]
+            time.sleep(0.13)
+
+
 @pytest.mark.beside
 @pytest.mark.parametrize(
     "label", [label for label in PYTHONS if re.match(r"pyenv-3\.1[2-9]", label)]

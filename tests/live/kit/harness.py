@@ -369,17 +369,15 @@ def move_to_cpu(pid, cpu):
 class Quota:
     """A control group with a CPU quota, of whichever version (1 or 2) the machine has."""
 
-    PERIOD_US = 100_000
-
-    def __init__(self, share):
-        quota = int(share * self.PERIOD_US)
+    def __init__(self, share, period_us=100_000):
+        quota = int(share * period_us)
         if os.path.exists("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"):
             base, files = (
                 "/sys/fs/cgroup/cpu",
-                {"cpu.cfs_period_us": self.PERIOD_US, "cpu.cfs_quota_us": quota},
+                {"cpu.cfs_period_us": period_us, "cpu.cfs_quota_us": quota},
             )
         elif "cpu" in read("/sys/fs/cgroup/cgroup.subtree_control").split():
-            base, files = "/sys/fs/cgroup", {"cpu.max": f"{quota} {self.PERIOD_US}"}
+            base, files = "/sys/fs/cgroup", {"cpu.max": f"{quota} {period_us}"}
         else:
             raise FileNotFoundError("no control group with a cpu controller")
         self._base, self._path = base, os.path.join(base, f"gilscope-test-{os.getpid()}")
