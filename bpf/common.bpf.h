@@ -156,7 +156,11 @@ static __always_inline void emit(void *record, __u32 size)
 	bpf_ringbuf_submit(place, flags);
 }
 
-/* What a CPU is doing: kept for all tasks, reported only while a traced thread waits for it. */
+/*
+ * What a CPU is doing: kept for all tasks, reported only while a traced thread waits for it. Every
+ * switch writes it and every probe reads its own CPU's, so no two share a cache line: the values of
+ * an array follow each other, aligned to 8 bytes only.
+ */
 struct cpu_note {
 	__s32 waiting;	/* traced threads that wait for this CPU */
 	__u32 reported; /* its task has been reported to user space */
@@ -164,7 +168,9 @@ struct cpu_note {
 	__u64 comm[2];
 	__u64 ts;   /* of the last switch, or of one before in the same tick; 0: none seen yet */
 	__u64 tick; /* jiffies when ts was last set by a switch between others */
+	__u64 apart[10];
 };
+_Static_assert(sizeof(struct cpu_note) == 128, "two lines, wherever the first one begins");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
