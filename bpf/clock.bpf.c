@@ -31,6 +31,30 @@ static __always_inline void native_send(__u64 ts, __u32 tid, __u64 address)
 	emit_sample(&record, sizeof(record));
 }
 
+/*
+ * Where takes are not traced, the GIL of a new interpreter shows itself only to a thread that waits
+ * for it. New interpreters are at the front of the list. `locked` is negative until the GIL is
+ * created.
+ */
+static __always_inline void look_for_gil(__u64 ts, __u64 me)
+{
+	struct shared_gil_key key = {.tgid = me >> 32};
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &key.tgid);
+	__u64 gil;
+	__s32 locked = -1;
+
+	if (!python || !python->layout.interp_gil)
+		return;
+	gil = read_word(read_word(python->layout.runtime + python->layout.runtime_interpreters) +
+			python->layout.interp_gil);
+	key.condition = gil + python->gil_layout.cond;
+	if (!gil || find_gil(&key))
+		return;
+	bpf_probe_read_user(&locked, sizeof(locked), (void *)(gil + python->gil_layout.locked));
+	if (locked >= 0)
+		emit_unknown_gil(&key, CONDITION_COND, ts, (__u32)me);
+}
+
 SEC("perf_event")
 int on_clock(void *ctx)
 {
@@ -38,6 +62,8 @@ int on_clock(void *ctx)
 
 	if (!is_target(me >> 32))
 		return 0;
+	if (mode != SHARED_MODE_EXACT)
+		look_for_gil(ts, me);
 	tstate = pystack_current(ts, 0);
 	/* before the stack, so that the time up to here has the state that is found here */
 	if (tstate && mode != SHARED_MODE_EXACT)

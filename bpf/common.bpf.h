@@ -51,6 +51,15 @@ struct {
 	__uint(max_entries, SHARED_MAX_TARGETS);
 } gil_lists SEC(".maps") __weak;
 
+/* Condition variables of no known GIL, each reported once, so that user space can look for a new
+ * interpreter. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct shared_gil_key);
+	__type(value, __u8);
+	__uint(max_entries, 1024);
+} unknown_gils SEC(".maps") __weak;
+
 /* What is remembered of a thread between two probes. */
 struct thread_note {
 	__u64 wait_cond; /* condition variable of the GIL whose wait it is in, or 0 */
@@ -197,6 +206,21 @@ static __always_inline void stop_waiting(struct thread_note *thread)
 
 #define HDR(event, when, who, small, bits)                                                         \
 	{.ts = (when), .tid = (who), .type = EV_##event, .flags = (bits), .aux = (small)}
+
+static __always_inline void emit_unknown_gil(struct shared_gil_key *key, __u16 condition, __u64 ts,
+					     __u32 tid)
+{
+	const struct shared_target *target = bpf_map_lookup_elem(&targets, &key->tgid);
+	__u8 reported = 1;
+
+	if (!target || bpf_map_update_elem(&unknown_gils, key, &reported, BPF_NOEXIST))
+		return;
+
+	struct ev_unknown_gil record = {.hdr = HDR(UNKNOWN_GIL, ts, tid, 0, 0)};
+	record.address = key->condition - (condition == CONDITION_SWITCH ? target->gil.switch_cond
+									 : target->gil.cond);
+	emit(&record, sizeof(record));
+}
 
 /*
  * A thread that acts on a CPU must be the one that the last switch put there. If it is not, the

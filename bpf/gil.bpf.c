@@ -9,30 +9,6 @@
  */
 #include "handoff.bpf.h"
 
-/* Condition variables of no known GIL, each reported once, so that user space can look for a new
- * interpreter. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__type(key, struct shared_gil_key);
-	__type(value, __u8);
-	__uint(max_entries, 1024);
-} unknown_gils SEC(".maps");
-
-static __always_inline void emit_unknown_gil(struct shared_gil_key *key, __u16 condition, __u64 ts,
-					     __u32 tid)
-{
-	const struct shared_target *target = bpf_map_lookup_elem(&targets, &key->tgid);
-	__u8 reported = 1;
-
-	if (!target || bpf_map_update_elem(&unknown_gils, key, &reported, BPF_NOEXIST))
-		return;
-
-	struct ev_unknown_gil record = {.hdr = HDR(UNKNOWN_GIL, ts, tid, 0, 0)};
-	record.address = key->condition - (condition == CONDITION_SWITCH ? target->gil.switch_cond
-									 : target->gil.cond);
-	emit(&record, sizeof(record));
-}
-
 /* The GIL to which the condition variable belongs; NULL if unknown. `kind` is the one that the
  * calling site usually passes. */
 static __always_inline struct shared_gil *gil_with(__u64 condition, __u16 kind, __u64 ts,
