@@ -41,9 +41,14 @@ def nanoseconds(seconds):
     return int(whole) * 10**9 + int(part.ljust(9, "0"))
 
 
+def fields_of(words):
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
 class Script:
     """stacks: all of them, in order of time. names: {tid: [names in Python]}. holder(ts): tid of
-    the GIL's holder at that time, or 0.
+    the GIL's holder at that time, or 0; in modes other than exact only where a waiter has just seen
+    it.
 
     waits, sleeps: {tid: [times]} at which a thread began to wait for the GIL, and at which it went
     to sleep.
@@ -68,6 +73,9 @@ class Script:
             elif len(words) > 2 and words[2] in ("take", "drop"):
                 self._changes.append(nanoseconds(words[0]))
                 self._holders.append(int(words[1]) if words[2] == "take" else 0)
+            elif len(words) > 2 and words[2] == "observe" and "definite" in words:
+                self._changes.append(nanoseconds(words[0]))
+                self._holders.append(int(fields_of(words).get("holder", 0)))
             elif len(words) > 2 and words[2] == "wait":
                 self.waits[int(words[1])].append(nanoseconds(words[0]))
             elif len(words) > 2 and words[2] == "switch_out" and "runnable" not in words:
@@ -81,7 +89,7 @@ class Script:
             frames = [tuple(map(int, word.split(":"))) for word in words if word != "cut"]
             self.definitions[int(number)] = ("cut" in words, frames)
             return
-        fields = dict(word.split("=", 1) for word in words)
+        fields = fields_of(words)
         if kind == "text":
             self.texts[int(number)] = unescape(fields["text"])
         else:
@@ -92,7 +100,7 @@ class Script:
             )
 
     def _event(self, seconds, tid, kind, *words):
-        fields = dict(word.split("=", 1) for word in words if "=" in word)
+        fields = fields_of(words)
         if kind == "python_name":
             self.names.setdefault(int(tid), []).append(self.texts[int(fields.get("text", 0))])
             return

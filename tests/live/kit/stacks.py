@@ -180,12 +180,11 @@ class Comparison:
         )
 
 
-def observe(app, folder, kinds=tuple(KINDS)):
+def observe(app, folder, kinds=tuple(KINDS), mode="exact"):
     """Runs all shapes while recording; returns the comparison."""
     trace = os.path.join(folder, "stacks.gsc")
-    with harness.Running(
-        "record", "-p", app.pid, "-d", "100s", "-o", trace, prefix=app.prefix
-    ) as running:
+    arguments = ("-p", app.pid, "-d", "100s", "-o", trace, "--mode", mode)
+    with harness.Running("record", *arguments, prefix=app.prefix) as running:
         app.call("run " + " ".join(kinds))
         done = running.finish()
     if done.status != 0:

@@ -74,13 +74,14 @@ def has_gil(label):
     return label != "3.13t"
 
 
+@pytest.mark.parametrize("mode", ["exact", "edges"])
 @pytest.mark.parametrize("label", BUILDS)
-def test_a_build_is_seen_as_it_is(label, slow_port):
+def test_a_build_is_seen_as_it_is(label, mode, slow_port):
     environment = {"TRUTH_SLOW_PORT": str(slow_port), "LD_PRELOAD": harness.polls_library()}
     with harness.RawApp(
         "asyncio", prefix=harness.undisturbed(), python=built(label), env=environment
     ) as app:
-        result = measure.Measurement(app, gil=has_gil(label))
+        result = measure.Measurement(app, gil=has_gil(label), mode=mode)
     assert not result.faults
     assert result.process["sites"]["confidence"] == "exact"
 
@@ -108,7 +109,8 @@ class Switching:
             text=True,
         ) as app:
             assert app.process.stdout.readline() == "ready\n"
-            with harness.Running("record", "-p", app.pid, "-d", "60s", "-o", trace) as running:
+            observed = ("-p", app.pid, "-d", "60s", "-o", trace, "--mode", "exact")
+            with harness.Running("record", *observed) as running:
                 app.process.stdin.write(line + "\n")
                 app.process.stdin.flush()
                 self.answer = app.process.stdout.readline().strip()

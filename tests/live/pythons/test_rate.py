@@ -19,7 +19,7 @@ def test_nothing_is_lost_in_100_000_cycles(threads):
     prefix = harness.undisturbed() if threads == 1 else ()
     with harness.RawApp("asyncio", prefix=prefix) as app:
         app.call(f"yield {threads}")
-        with harness.attach(app) as running:
+        with harness.attach(app, "--mode", "exact") as running:
             before = done = app.answer("cycles")
             while done < before + CYCLES:
                 time.sleep(0.1)

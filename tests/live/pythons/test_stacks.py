@@ -9,15 +9,19 @@ import interpreters
 import stacks
 
 PYTHONS = interpreters.supported_pythons()
-LEGS = [("system", "uvloop"), *((label, "asyncio") for label in PYTHONS)]
+LEGS = [
+    ("system", "uvloop", "exact"),
+    ("system", "uvloop", "edges"),
+    *((label, "asyncio", "exact") for label in PYTHONS),
+]
 
 
-@pytest.mark.parametrize("label, loop", LEGS)
-def test_stacks_equal_the_applications_own(label, loop, tmp_path):
+@pytest.mark.parametrize("label, loop, mode", LEGS)
+def test_stacks_equal_the_applications_own(label, loop, mode, tmp_path):
     kinds = stacks.KINDS if label == "system" else ("sleep", "gil_wait", "held")
     with stacks.StacksApp(loop, python=(PYTHONS[label],), prefix=harness.undisturbed()) as app:
-        found = stacks.observe(app, tmp_path, kinds)
-    print(f"{label}, {loop}: {found}, taken as {dict(found.ways)}")
+        found = stacks.observe(app, tmp_path, kinds, mode)
+    print(f"{label}, {loop}, {mode}: {found}, taken as {dict(found.ways)}")
     assert not found.wrong
     assert not found.missing and not found.without
     assert found.due > 30 * len(kinds), "hardly ever did what stacks are taken for come about"

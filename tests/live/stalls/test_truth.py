@@ -19,14 +19,14 @@ HARMLESS = ["def_sleep", "async_sleep", "thread_pbkdf2", "pool_regex"]
 class Recording:
     """One run of the application under one gilscope, with every route called once."""
 
-    def __init__(self, loop, slow_port):
+    def __init__(self, loop, mode, slow_port):
         with harness.WebApp(
             loop, prefix=harness.undisturbed(), env={"TRUTH_SLOW_PORT": str(slow_port)}
         ) as app:
             for name in ("warm", "def_sleep", "time_sleep", "hog_regex"):
                 app.call(name)
             before, self.pid = app.threads(), app.pid
-            with harness.attach(app) as running:
+            with harness.attach(app, "--mode", mode) as running:
                 begin = time.monotonic_ns()
                 for name in BLOCKING + HARMLESS:
                     time.sleep(GAP_S)
@@ -35,13 +35,17 @@ class Recording:
                 self.outcome = running.finish()
             marks = app.marks()
             self.threads = before & app.threads()
-        self.loop, self.report = loop, self.outcome.report
+        self.loop, self.mode, self.report = loop, mode, self.outcome.report
         self.marks = {mark.name: mark for mark in marks if mark.t0_ns > begin}
 
 
-@pytest.fixture(scope="module", params=["asyncio", "uvloop"])
+@pytest.fixture(
+    scope="module",
+    params=[(loop, mode) for loop in ("asyncio", "uvloop") for mode in ("exact", "edges")],
+    ids="-".join,
+)
 def recording(request, slow_port):
-    return Recording(request.param, slow_port)
+    return Recording(*request.param, slow_port)
 
 
 def test_every_report_obeys_the_laws(recording):
@@ -62,7 +66,7 @@ def test_the_process_is_described(recording):
 def test_a_blocked_loop_is_one_stall_with_its_cause(recording, name):
     mark, known = recording.marks[name], work.WORK.get(name, work.WORK["socket_wait"])
     stall = laws.the_stall(recording.report, mark)
-    laws.check_cause(stall, mark, known)
+    laws.check_cause(stall, mark, known, recording.mode)
     laws.check_details(recording.report, stall, mark, known)
 
 
