@@ -4,6 +4,7 @@ and how some rows of a table are replaced."""
 
 import importlib.machinery
 import importlib.util
+import itertools
 import sys
 from pathlib import Path
 
@@ -83,7 +84,8 @@ def test_a_row_shows_what_was_not_found():
 
 def test_the_document_has_a_place_for_every_table():
     text = Path(support.DOCUMENT).read_text()
-    assert all(f"<!-- matrix {part} -->" in text for part in ("pythons", "guests"))
+    places = itertools.product(("pythons", "guests"), support.MODES)
+    assert all(f"<!-- matrix {part} {mode} -->" in text for part, mode in places)
 
 
 def test_sources_do_not_lie_among_apts_lists(tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How right gilscope is with one interpreter and one kind of loop: the causes of stalls and their
-names, and stacks compared frame by frame."""
+"""How right gilscope is with one interpreter, one kind of loop and one mode: the causes of stalls
+and their names, and stacks compared frame by frame."""
 
 import os
 
@@ -12,7 +12,7 @@ import stacks
 PROMISED_EDGE_NS = 100_000
 
 
-def compare(loop, python, script, port, folder):
+def compare(loop, mode, python, script, port, folder):
     """What was found, as a dictionary of plain values. "faults" are sentences: the promises that
     were not kept.
 
@@ -24,7 +24,7 @@ def compare(loop, python, script, port, folder):
             loop, python=python, script=script, prefix=harness.undisturbed(), env=environment
         ) as app:
             result = measure.Measurement(
-                app, short=100, loop=loop, gil=interpreters.gil_is_on(python)
+                app, short=100, loop=loop, gil=interpreters.gil_is_on(python), mode=mode
             )
         with stacks.StacksApp(
             loop,
@@ -32,9 +32,9 @@ def compare(loop, python, script, port, folder):
             script=os.path.join(os.path.dirname(script), "stacks_truth.py"),
             prefix=harness.undisturbed(),
         ) as app:
-            found = stacks.observe(app, folder)
+            found = stacks.observe(app, folder, mode=mode)
     except (RuntimeError, AssertionError) as error:
-        return {"loop": loop, "faults": [str(error)]}
+        return {"loop": loop, "mode": mode, "faults": [str(error)]}
     faults = list(result.faults)
     faults += [f"a stack is wrong: {wrong}" for wrong in found.wrong]
     faults += [f"no right stack: {without}" for without in found.without]
@@ -44,10 +44,11 @@ def compare(loop, python, script, port, folder):
     sites = result.process["sites"]
     return {
         "loop": loop,
+        "mode": mode,
         "python": result.process["python"],
         "sites": f"{sites['method']} {sites['take']}/{sites['drop']}/{sites['wait']}",
-        "takes": result.takes,
-        "imbalance": result.imbalance,
+        "takes": "–" if result.takes is None else result.takes,
+        "imbalance": "–" if result.imbalance is None else result.imbalance,
         "stalls": f"{result.found}/{result.expected}",
         "right": f"{result.right}/{result.expected}",
         "names": f"{result.names.right}/{result.names.total}",

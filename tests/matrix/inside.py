@@ -3,6 +3,7 @@
 """Runs in a guest of tests/matrix/guests: compares with both kinds of loop, runs some live tests,
 and prints a line of JSON for each."""
 
+import itertools
 import json
 import os
 import sys
@@ -14,13 +15,15 @@ sys.path[:0] = [os.path.join(os.path.dirname(HERE), name) for name in ("live/kit
 import comparison
 import harness
 import livetests
+import support
 
 
 def main():
     with harness.slow_server() as port, tempfile.TemporaryDirectory() as folder:
-        for loop in ("asyncio", "uvloop"):
+        for loop, mode in itertools.product(("asyncio", "uvloop"), support.MODES):
             row = comparison.compare(
                 loop,
+                mode,
                 (harness.DEBIAN_PYTHON,),
                 os.path.join(harness.APPS, "loop_truth.py"),
                 port,

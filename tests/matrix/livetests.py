@@ -21,6 +21,7 @@ FILES = (
     "agreement/test_agreement.py",
 )
 LOOP = "tests"  # what their row has in the column "loop": they run with both
+MODE = "edges"  # … in "mode": what gilscope does unless told
 VERSION = "import platform; print(platform.python_version())"
 
 
@@ -53,7 +54,12 @@ def row(python, log=sys.stdout, which=""):
         for line in pytest.stdout:
             print(line, end="", file=log, flush=True)
             said.append(line)
-    return {"loop": LOOP, "python": version.strip(), **result(pytest.returncode, "".join(said))}
+    return {
+        "loop": LOOP,
+        "mode": MODE,
+        "python": version.strip(),
+        **result(pytest.returncode, "".join(said)),
+    }
 
 
 def result(status, said):

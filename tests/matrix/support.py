@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Writes the tables of docs/evidence/support.md. Every row has its date: a run of all writes the
-table anew, a run of some puts its own rows in the place of older ones. What the faults of rows are
-is listed below their table."""
+"""Writes the tables of docs/evidence/support.md, one for each mode. Every row has its date: a run
+of all writes a table anew, a run of some puts its own rows in the place of older ones. What the
+faults of rows are is listed below their table."""
 
 import datetime
 import os
@@ -10,6 +10,7 @@ import textwrap
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DOCUMENT = os.path.join(ROOT, "docs", "evidence", "support.md")
+MODES = ("exact", "edges")
 FOUND = ("stalls", "right", "names", "stacks")
 # the first columns, up to and with "loop", say what was run: a row is replaced by one that has the
 # same there
@@ -96,8 +97,13 @@ def part_of_document(old, rows, columns, whole):
 
 
 def write(part, rows, columns, whole):
-    """Puts them into the part's place in the document. `whole`: they are all there is."""
-    begin, end = f"<!-- matrix {part} -->", "<!-- /matrix -->"
+    """Puts them into the part's places in the document, by mode. `whole`: they are all there is."""
+    for mode in dict.fromkeys(row["mode"] for row in rows):
+        write_table(f"{part} {mode}", [r for r in rows if r["mode"] == mode], columns, whole)
+
+
+def write_table(place, rows, columns, whole):
+    begin, end = f"<!-- matrix {place} -->", "<!-- /matrix -->"
     with open(DOCUMENT) as file:
         text = file.read()
     found = re.search(re.escape(begin) + "(.*?)" + re.escape(end), text, re.DOTALL)

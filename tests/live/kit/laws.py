@@ -25,8 +25,8 @@ CAUSE_TOLERANCE = 0.01
 CAUSE_TOLERANCE_NS = 200_000
 MOST_UNKNOWN = 0.02
 STOLEN = 0.02
-# In modes other than exact a sample says whether a thread on a CPU has the GIL, so either end may be
-# off by a period of the clock.
+# In modes other than exact a sample says whether a thread on a CPU has the GIL, so either end may
+# be off by a period of the clock.
 SAMPLED_NS = 2 * 5_025_126
 
 
