@@ -4,6 +4,8 @@
 
 .PHONY: all help check demo bench install clean deps lint format compile-commands hooks fuzz \
 	matrix unit live
+# a tool that fails may leave its output empty, and the next make would take that for made
+.DELETE_ON_ERROR:
 
 CC ?= cc
 TARGET := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))

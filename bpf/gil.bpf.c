@@ -183,4 +183,32 @@ int gil_wait_end(struct pt_regs *ctx)
 	return 0;
 }
 
+/*
+ * A sleep on a futex: is it part of a GIL, and which flags does it get? On the condition variable,
+ * which is in front of the mutex, the thread waits if its WAIT says so; else it has dropped the
+ * GIL, and pthread_cond_signal() at the end of drop_gil waits for earlier waiters to leave.
+ * Returns 0, or the flags with the GIL's place in the list above them. A function of its own, as
+ * the verifier goes through all that follows once for each way out of the loop.
+ */
+__noinline __u32 find_gil_futex(__u32 tgid, __u64 address, bool waits)
+{
+	struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
+	__u32 flags = 0;
+
+	for (__u32 i = 0; list && i < SHARED_GIL_LIST_MAX && i < list->count; i++) {
+		__u64 offset = address - list->gils[i].address;
+		bool on_cond = offset < list->gils[i].mutex;
+		bool in_handover = offset >= list->gils[i].handover;
+
+		if (offset >= list->gils[i].size)
+			continue;
+		if (on_cond || in_handover)
+			flags |= EVF_SWITCH_OUT_HANDOVER;
+		if (on_cond ? waits : !in_handover)
+			flags |= EVF_SWITCH_OUT_GIL_MUTEX;
+		return i << GIL_FUTEX_PLACE | flags;
+	}
+	return 0;
+}
+
 static const char LICENSE[] SEC("license") __attribute__((used)) = "Dual MIT/GPL";

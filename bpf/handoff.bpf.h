@@ -16,31 +16,26 @@
 
 #include "lock.bpf.h"
 
-/* A sleep on a futex: marks it if the futex is part of a GIL. On the condition variable, which is
- * in front of the mutex, the thread waits if its WAIT says so; else it has dropped the GIL, and
- * pthread_cond_signal() at the end of drop_gil waits for earlier waiters to leave. */
+enum { GIL_FUTEX_PLACE = 8 }; /* find_gil_futex(): above the flags of an event */
+
+/* gil.bpf.c */
+extern __u32 find_gil_futex(__u32 tgid, __u64 address, bool waits);
+
 static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 tgid, __u64 address,
 					   bool waits, __u64 *ret_gil)
 {
-	struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
+	__u32 found = find_gil_futex(tgid, address, waits), place = found >> GIL_FUTEX_PLACE;
+	struct shared_gil_list *list;
 
 	*ret_gil = 0;
-
-	for (__u32 i = 0; list && i < SHARED_GIL_LIST_MAX && i < list->count; i++) {
-		__u64 offset = address - list->gils[i].address;
-		bool on_cond = offset < list->gils[i].mutex;
-		bool in_handover = offset >= list->gils[i].handover;
-
-		if (offset >= list->gils[i].size)
-			continue;
-		if (on_cond || in_handover)
-			record->hdr.flags |= EVF_SWITCH_OUT_HANDOVER;
-		if (on_cond ? waits : !in_handover)
-			record->hdr.flags |= EVF_SWITCH_OUT_GIL_MUTEX;
-		record->gil = list->gils[i].index;
-		*ret_gil = list->gils[i].address;
+	if (!found)
 		return;
-	}
+	list = bpf_map_lookup_elem(&gil_lists, &tgid);
+	if (!list || place >= SHARED_GIL_LIST_MAX)
+		return;
+	record->hdr.flags |= (__u8)found;
+	record->gil = list->gils[place].index;
+	*ret_gil = list->gils[place].address;
 }
 
 /* Whether a drop request is set for the thread that is dropping this GIL (and still is

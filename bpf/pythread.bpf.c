@@ -213,6 +213,23 @@ static __always_inline void observe_gil(__u64 ts, __u32 tid, const struct shared
 	emit(&record, sizeof(record));
 }
 
+/* Another GIL than the process's first one, which nearly all have only. A function of its own,
+ * which the verifier goes through once and not once for each of them. */
+__noinline int pystack_observe_other(__u64 ts, __u32 flags, __u32 place)
+{
+	__u64 me = bpf_get_current_pid_tgid();
+	__u32 tgid = me >> 32, tid = (__u32)me;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+	const struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
+	const struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+
+	if (!python || !list || !note || place >= SHARED_GIL_LIST_MAX)
+		return 0;
+	observe_gil(ts, tid, python, list->gils[place].address, list->gils[place].index,
+		    note->pointer, flags);
+	return 1;
+}
+
 __noinline int pystack_observe(__u64 ts, __u32 flags)
 {
 	__u64 me = bpf_get_current_pid_tgid();
@@ -227,9 +244,11 @@ __noinline int pystack_observe(__u64 ts, __u32 flags)
 		note->pointer = thread_pointer();
 	if (!note->pointer)
 		return 0;
-	for (__u32 i = 0; i < SHARED_GIL_LIST_MAX && i < list->count; i++)
-		observe_gil(ts, (__u32)me, python, list->gils[i].address, list->gils[i].index,
+	if (list->count)
+		observe_gil(ts, (__u32)me, python, list->gils[0].address, list->gils[0].index,
 			    note->pointer, flags);
+	for (__u32 i = 1; i < SHARED_GIL_LIST_MAX && i < list->count; i++)
+		pystack_observe_other(ts, flags, i);
 	return !is_known(python, note);
 }
 
