@@ -157,6 +157,8 @@ int capture_start(struct capture *capture, struct diag *diag)
 	/* processes and threads are declared before the first record that refers to them */
 	for (uint32_t i = 0; i < capture->tracee_count && !err; i++) {
 		err = declare_process(capture, capture->tracees[i]->target);
+		/* loading the programs has taken a while; without an answer it has those it had */
+		capture->reader.refresh_gils(capture->tracees[i]->target);
 		if (!err)
 			err = tracee_declare_gils(capture, capture->tracees[i], 0, clock_now_ns());
 		if (!err)

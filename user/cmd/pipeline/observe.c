@@ -176,19 +176,43 @@ static int run(struct observation *observation, struct capture *capture)
 	return err;
 }
 
-static int add_targets(const struct observation *observation, struct capture *capture,
-		       struct diag *diag)
-{
-	for (uint32_t i = 0; i < observation->options->pid_count; i++) {
-		struct target *target;
-		int err = target_open((pid_t)observation->options->pids[i], diag, &target);
+/* The targets of an observation, until the capture has them. */
+struct targets {
+	struct target *list[OBSERVE_PIDS_MAX];
+	uint32_t count;
+};
 
-		if (!err)
-			err = capture_add(capture, target, diag);
+static void targets_close(struct targets *targets)
+{
+	for (uint32_t i = 0; i < targets->count; i++)
+		target_free(targets->list[i]);
+}
+
+/* Before anything is loaded, which takes the kernel a fifth of a second: a wrong PID is refused at
+ * once. */
+static int targets_open(struct targets *targets, const struct observe_options *options,
+			struct diag *diag)
+{
+	for (uint32_t i = 0; i < options->pid_count; i++) {
+		int err = target_open((pid_t)options->pids[i], diag, &targets->list[i]);
+
 		if (err)
 			return err;
+		targets->count++;
 	}
 	return 0;
+}
+
+/* The capture owns them from then on. */
+static int targets_add(struct targets *targets, struct capture *capture, struct diag *diag)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < targets->count && !err; i++) {
+		err = capture_add(capture, targets->list[i], diag);
+		targets->list[i] = NULL;
+	}
+	return err;
 }
 
 /* Prints what the result itself does not include. */
@@ -254,18 +278,21 @@ static bool may_go_on(void *capture)
 int observe(struct observation *observation, struct diag *diag)
 {
 	_cleanup_(capture_freep) struct capture *capture = NULL;
+	_cleanup_(targets_close) struct targets targets = {0};
 	struct capture_options how;
 	struct features features;
 	int err, stopped;
 
 	features_probe(&features);
 	err = features_require(&features, observation->options->mode, diag);
+	if (!err)
+		err = targets_open(&targets, observation->options, diag);
 	if (err)
 		return err;
 	how = capture_options(observation->options, &features);
 	err = capture_new(&features, &how, observation->pipeline->reorder, diag, &capture);
 	if (!err)
-		err = add_targets(observation, capture, diag);
+		err = targets_add(&targets, capture, diag);
 	if (!err)
 		err = capture_start(capture, diag);
 	if (err)
