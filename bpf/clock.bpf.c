@@ -3,23 +3,10 @@
  * clock.bpf.c - samples of the threads on CPUs: one software clock per CPU, which does not tick
  * while the CPU is idle.
  */
+#include "entry.bpf.h"
 #include "pystack.bpf.h"
 
 extern unsigned int sleepers[16]; /* lock.bpf.h */
-
-/*
- * Where the thread's own code is: the innermost entry of its user-space stack. `ctx` has the
- * registers of whatever the clock interrupted, which may be the kernel; the helper finds those of
- * the thread in either case (kernel/events/callchain.c, get_perf_callchain()). 0: unknown.
- */
-static __always_inline __u64 user_address(void *ctx)
-{
-	__u64 address = 0;
-
-	return bpf_get_stack(ctx, &address, sizeof(address), BPF_F_USER_STACK) == sizeof(address)
-		       ? address
-		       : 0;
-}
 
 /* The current task is a thread of C code. What it does matters only while others may wait for it
  * (lock.bpf.h). */
@@ -67,13 +54,13 @@ int on_clock(void *ctx)
 	tstate = pystack_current(ts, 0);
 	/* before the stack, so that the time up to here has the state that is found here */
 	if (tstate && mode != SHARED_MODE_EXACT)
-		pystack_observe(ts, EVF_OBSERVE_CLOCK | PYSTACK_PREEMPTED);
+		pystack_observe(ts, EVF_OBSERVE_CLOCK | PYSTACK_PREEMPTED | PYSTACK_KNOWN);
 	if (!stack_kinds)
 		return 0;
 	if (tstate)
-		pystack_send(ts, tstate, EVF_STACK_CLOCK, 0, user_address(ctx));
+		pystack_send(ts, tstate, EVF_STACK_CLOCK, 0, entry_regs().address);
 	else if (sleepers[0])
-		native_send(ts, (__u32)me, user_address(ctx));
+		native_send(ts, (__u32)me, entry_regs().address);
 	return 0;
 }
 

@@ -65,6 +65,7 @@ struct thread_note {
 	__u64 wait_cond; /* condition variable of the GIL whose wait it is in, or 0 */
 	__u64 tstate;	 /* its PyThreadState when last looked for, or 0 */
 	__u64 pointer;	 /* its thread pointer; 0: not asked yet */
+	__u64 holds_by;	 /* the PyThreadState by which it had a GIL when last observed, or 0 */
 	__u64 search_tstate, search_interp; /* progress of a search for tstate: what to read next */
 	__u64 asked;			    /* when tstate was last searched for */
 	__u64 futex;	/* address of the one that it sleeps on while it holds others up, or 0 … */
@@ -100,9 +101,14 @@ static __always_inline bool may_be_target(__u32 tgid)
 	return target_bits[bit / 64] >> bit % 64 & 1;
 }
 
+static __always_inline const struct shared_target *target_of(__u32 tgid)
+{
+	return may_be_target(tgid) && enabled ? bpf_map_lookup_elem(&targets, &tgid) : 0;
+}
+
 static __always_inline bool is_target(__u32 tgid)
 {
-	return may_be_target(tgid) && enabled && bpf_map_lookup_elem(&targets, &tgid);
+	return target_of(tgid);
 }
 
 /* The GIL to which the condition variable belongs; NULL if unknown. */
@@ -121,8 +127,8 @@ static __always_inline struct shared_gil *find_gil(const struct shared_gil_key *
 /* The thread's note, created if missing; NULL only if the map is full. */
 static __always_inline struct thread_note *note_of(__u32 tid)
 {
+	static const struct thread_note empty = {0}; /* too large for the stack */
 	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
-	struct thread_note empty = {};
 
 	if (note)
 		return note;
@@ -142,18 +148,23 @@ static __always_inline void count_loss(__u64 ts)
 	loss->last_ts = ts;
 }
 
+/* Whether a record that is sent now wakes the reader, because a quarter of the ring is full. */
+static __always_inline __u64 wakeup(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wake_bytes ? BPF_RB_FORCE_WAKEUP
+									: BPF_RB_NO_WAKEUP;
+}
+
 /*
  * Sends a record without waking the reader: an interrupt on the target's CPU for every handful of
- * records would be most of the cost of probing. The reader polls every few milliseconds, and is
- * woken only when a quarter of the ring is full.
+ * records would be most of the cost of probing. The reader polls every few milliseconds.
  *
  * `size` is a constant wherever this is inlined. Reserving and filling costs a third less than
  * bpf_ringbuf_output().
  */
 static __always_inline void emit(void *record, __u32 size)
 {
-	__u64 flags = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wake_bytes ? BPF_RB_FORCE_WAKEUP
-									       : BPF_RB_NO_WAKEUP;
+	__u64 flags = wakeup();
 	void *place = bpf_ringbuf_reserve(&ring, size, 0);
 
 	if (!place) {

@@ -33,12 +33,11 @@ static __always_inline void emit_enter(__u64 ts, __u32 tid, __u32 epfd, __s32 ti
  * was inside already, or it makes the system call without the C library. The note stays without the
  * descriptor, so it is reported again whenever it sleeps there.
  */
-static __always_inline void report_missed_wait(__u64 ts, __u32 tid, __u32 tgid, __u32 epfd)
+static __always_inline void report_missed_wait(__u64 ts, __u32 tid,
+					       const struct shared_target *target,
+					       struct thread_note *note, __u32 epfd)
 {
-	const struct shared_target *target = bpf_map_lookup_elem(&targets, &tgid);
-	struct thread_note *note = note_of(tid);
-
-	if (!target || !target->waits_probed || !note || note->epfd == epfd + 1)
+	if (!target->waits_probed || !note || note->epfd == epfd + 1)
 		return;
 	note->waited_epfd = epfd + 1;
 	emit_enter(ts, tid, epfd, TIMEOUT_UNKNOWN, EVF_EPOLL_ENTER_ALONE | EVF_EPOLL_ENTER_ASLEEP);

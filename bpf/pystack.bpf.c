@@ -192,6 +192,7 @@ static __always_inline int code_check(struct walk *walk, __u64 code, __u32 *ret_
 		*ret_check = known->check;
 		return 0;
 	}
+	walk->fresh = 1;
 	if (!is_code(&walk->python, code))
 		return -1;
 	if (!read_check(walk, code, &note.check) && key.process && !known)
@@ -441,7 +442,8 @@ static __noinline __u64 send_stack(struct walk *walk, __u32 slot, __u64 ts)
 	stack->hdr.type = RING_STACK;
 	stack->hdr.aux = count;
 	stack->pid = me >> 32;
-	return send_once(stack->hash, stack, SHARED_STACK_BYTES(count)) ? stack->hash : 0;
+	return send_once(stack->hash, stack, SHARED_STACK_BYTES(count), walk->fresh) ? stack->hash
+										     : 0;
 }
 
 /* ── a sample ────────────────────────────────────────────────────────────── */
@@ -464,6 +466,7 @@ static __noinline int walk_frames(struct walk *walk, __u32 slot, __u64 tstate)
 	walk->count = 0;
 	walk->root = 0;
 	walk->root_index = 0;
+	walk->fresh = 0;
 	walk->next = first_frame(&walk->python, tstate);
 	forget_window(walk);
 	for (int i = 0; i < STEPS_MAX; i++) {

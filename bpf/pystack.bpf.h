@@ -73,12 +73,17 @@ extern int pystack_holds_gil(__u64 tstate);
 
 /*
  * Modes other than exact: the lock word of every GIL of the process, as the current thread finds it
- * (OBSERVE). `flags`: EVF_OBSERVE_CLOCK, or PYSTACK_PREEMPTED for a thread that may be about to
- * change it. Returns 1 if the thread's state is not known (pystack_current()), else 0. It does not
- * look for it itself: until 6.12 the stacks of a chain of calls must fit into 512 bytes.
+ * (OBSERVE). `flags`: EVF_OBSERVE_CLOCK, and PYSTACK_…. Returns what pystack_current() would, with
+ * PYSTACK_HOLDS if the thread has one of the GILs; but 0 in place of a state that must be searched
+ * for. It does not do that itself: until 6.12 the stacks of a chain of calls must fit into 512
+ * bytes.
  */
-extern int pystack_observe(__u64 ts, __u32 flags);
-enum { PYSTACK_PREEMPTED = 1 << 16 };
+extern __u64 pystack_observe(__u64 ts, __u32 flags);
+enum {
+	PYSTACK_PREEMPTED = 1 << 16, /* the thread may be about to change it */
+	PYSTACK_KNOWN = 1 << 17,     /* its state need not be verified once more */
+	PYSTACK_HOLDS = 1,	     /* states are aligned */
+};
 
 /* The living thread whose PyThreadState this is; 0: not known. */
 extern __u32 pystack_owner(__u64 tstate);
@@ -95,12 +100,10 @@ extern int pystack_send(__u64 ts, __u64 tstate, __u32 flags, __u32 gil, __u64 ad
 /* A record whose loss falsifies nothing. */
 static __always_inline void emit_sample(void *sample, __u32 size)
 {
-	__u64 flags = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wake_bytes ? BPF_RB_FORCE_WAKEUP
-									       : BPF_RB_NO_WAKEUP;
 	__u32 slot = loss_slot & 1;
 	struct shared_loss *loss;
 
-	if (!bpf_ringbuf_output(&ring, sample, size, flags))
+	if (!bpf_ringbuf_output(&ring, sample, size, wakeup()))
 		return;
 	loss = bpf_map_lookup_elem(&losses, &slot);
 	if (loss)

@@ -92,7 +92,7 @@ __noinline __u64 pystack_task(__u32 slot, __u64 ts, __u64 tstate)
 	text->hdr.tid = (__u32)bpf_get_current_pid_tgid();
 	text->hdr.type = RING_TEXT;
 	text->hdr.aux = length;
-	return send_once(text->hash, text, sizeof(*text)) ? text->hash : 0;
+	return send_once(text->hash, text, sizeof(*text), false) ? text->hash : 0;
 }
 
 static const char LICENSE[] SEC("license") __attribute__((used)) = "Dual MIT/GPL";

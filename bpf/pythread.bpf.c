@@ -162,7 +162,7 @@ __noinline __u32 pystack_owner(__u64 tstate)
 }
 
 /* The current thread's tid as its process knows it. */
-static __always_inline __u32 own_tid(void)
+__noinline __u32 pystack_own_tid(void)
 {
 	struct pid *pid = BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), thread_pid);
 	__u32 level = BPF_CORE_READ(pid, level), tid = 0;
@@ -188,11 +188,12 @@ static __always_inline bool in_transition(const struct shared_python *python, __
 
 	if (bpf_probe_read_user(&mutex, sizeof(mutex), (void *)(gil + python->gil_layout.mutex)))
 		return true;
-	return mutex.lock && mutex.owner == own_tid();
+	return mutex.lock && mutex.owner == pystack_own_tid();
 }
 
 static __always_inline void observe_gil(__u64 ts, __u32 tid, const struct shared_python *python,
-					__u64 gil, __u16 index, __u64 pointer, __u32 flags)
+					struct thread_note *note, __u64 gil, __u16 index,
+					__u32 flags)
 {
 	struct ev_observe record = {.hdr = HDR(OBSERVE, ts, tid, index, flags & EVF_OBSERVE_CLOCK)};
 	__u64 holder = 0;
@@ -202,9 +203,10 @@ static __always_inline void observe_gil(__u64 ts, __u32 tid, const struct shared
 		return;
 	if (locked == 1)
 		holder = read_word(gil + python->gil_layout.last_holder);
-	if (holder && is_thread(python, holder, pointer)) {
+	if (holder && is_thread(python, holder, note->pointer)) {
 		record.hdr.flags |= EVF_OBSERVE_LOCKED;
 		record.holder = tid;
+		note->holds_by = holder;
 	} else if (flags & PYSTACK_PREEMPTED && in_transition(python, gil)) {
 		return;
 	} else if (locked == 1) {
@@ -221,18 +223,18 @@ __noinline int pystack_observe_other(__u64 ts, __u32 flags, __u32 place)
 	__u32 tgid = me >> 32, tid = (__u32)me;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
 	const struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
-	const struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
 
 	if (!python || !list || !note || place >= SHARED_GIL_LIST_MAX)
 		return 0;
-	observe_gil(ts, tid, python, list->gils[place].address, list->gils[place].index,
-		    note->pointer, flags);
+	observe_gil(ts, tid, python, note, list->gils[place].address, list->gils[place].index,
+		    flags);
 	return 1;
 }
 
-__noinline int pystack_observe(__u64 ts, __u32 flags)
+__noinline __u64 pystack_observe(__u64 ts, __u32 flags)
 {
-	__u64 me = bpf_get_current_pid_tgid();
+	__u64 me = bpf_get_current_pid_tgid(), holds;
 	__u32 tgid = me >> 32;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
 	const struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
@@ -244,12 +246,17 @@ __noinline int pystack_observe(__u64 ts, __u32 flags)
 		note->pointer = thread_pointer();
 	if (!note->pointer)
 		return 0;
+	note->holds_by = 0;
 	if (list->count)
-		observe_gil(ts, (__u32)me, python, list->gils[0].address, list->gils[0].index,
-			    note->pointer, flags);
+		observe_gil(ts, (__u32)me, python, note, list->gils[0].address, list->gils[0].index,
+			    flags);
 	for (__u32 i = 1; i < SHARED_GIL_LIST_MAX && i < list->count; i++)
 		pystack_observe_other(ts, flags, i);
-	return !is_known(python, note);
+	holds = note->holds_by ? PYSTACK_HOLDS : 0;
+	if (flags & PYSTACK_KNOWN || (holds && note->holds_by == note->tstate) ||
+	    is_known(python, note))
+		return note->tstate | holds;
+	return holds;
 }
 
 static const char LICENSE[] SEC("license") __attribute__((used)) = "Dual MIT/GPL";

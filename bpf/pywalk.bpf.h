@@ -21,7 +21,9 @@ struct walk {
 	__u64 root;
 	__u32 root_index; /* index of the root frame */
 	__u32 first;	  /* frames inside this index have changed since they were read */
-	__u64 window;	  /* address of `words` */
+	__u32 fresh;	  /* it has met a code object that no stack is known to have had before */
+	__u32 spare;
+	__u64 window; /* address of `words` */
 	__u64 window_bytes;
 	__u64 loaded;		   /* address of the part of a frame that was read last, … */
 	__u64 base;		   /* … and its index in `words` */
@@ -58,17 +60,17 @@ static __always_inline struct walk *walk_at(__u32 slot)
 }
 
 /*
- * Sends a stack or a text unless it has been sent before, and wakes the reader, which must read
- * code objects before they are freed. Two CPUs may both send it; what matters is that it is in the
- * ring before the first sample that refers to it. Returns false if there is no room.
+ * Sends a stack or a text unless it has been sent before. `urgent`: wakes the reader, which must
+ * read code objects before they are freed. Two CPUs may both send it; what matters is that it is in
+ * the ring before the first sample that refers to it. Returns false if there is no room.
  */
-static __always_inline bool send_once(__u64 hash, void *record, __u32 size)
+static __always_inline bool send_once(__u64 hash, void *record, __u32 size, bool urgent)
 {
 	__u8 value = 1;
 
 	if (bpf_map_lookup_elem(&sent, &hash))
 		return true;
-	if (bpf_ringbuf_output(&ring, record, size, BPF_RB_FORCE_WAKEUP))
+	if (bpf_ringbuf_output(&ring, record, size, urgent ? BPF_RB_FORCE_WAKEUP : wakeup()))
 		return false;
 	bpf_map_update_elem(&sent, &hash, &value, BPF_ANY);
 	return true;

@@ -3,6 +3,7 @@
  * sched.bpf.c - the scheduler: when a traced thread runs, sleeps, is woken or waits for a CPU, and
  * which task has that CPU; threads that begin, exit or change their names.
  */
+#include "entry.bpf.h"
 #include "epoll.bpf.h"
 #include "file.bpf.h"
 #include "handoff.bpf.h"
@@ -139,113 +140,103 @@ static __always_inline __u32 task_cpu(struct task_struct *task)
 	return ((struct task_struct___before_5_16 *)task)->cpu;
 }
 
-/* What the entry of a system call leaves in the registers, and what distinguishes it from an
- * exception's frame. */
-#if defined(__TARGET_ARCH_x86)
-struct entry {
-	unsigned long argument, second, sysno, return_address, address, result;
-};
-#define ENTRY(read, regs)                                                                          \
-	{read(regs, di), read(regs, si), read(regs, orig_ax),                                      \
-	 read(regs, cx), read(regs, ip), read(regs, ax)}
-#else
-struct entry {
-	__u64 argument, second, mode, address;
-	__s32 sysno;
-};
-#define ENTRY(read, regs)                                                                          \
-	{read(regs, orig_x0), read(regs, regs[1]), read(regs, pstate), read(regs, pc),             \
-	 read(regs, syscallno)}
-#endif
-#define DIRECTLY(regs, field) ((regs)->field)
-
-/*
- * The registers of the current task. Kernels before 5.15 (dd6e10fbd9fb "bpf: Add bpf_task_pt_regs()
- * helper") have no helper: they are read from where task_pt_regs() finds them, at the very end of
- * the task's kernel stack.
- */
-static __always_inline struct entry entry_regs(void)
-{
+/* A thread that leaves its CPU. The probe runs in its context. */
+struct leaver {
 	struct task_struct *task;
-	struct pt_regs *regs;
-
-	if (have_task_regs) {
-		regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-		return (struct entry)ENTRY(DIRECTLY, regs);
-	}
-	task = (struct task_struct *)bpf_get_current_task();
-	regs = (struct pt_regs *)((char *)BPF_CORE_READ(task, stack) + stack_bytes -
-				  bpf_core_type_size(struct pt_regs));
-	return (struct entry)ENTRY(BPF_CORE_READ, regs);
-}
-
-/*
- * The system call that the current task is in. An exception's frame looks alike, with an error code
- * in place of the number, but only a system call bears the marks of its entry. On x86, `syscall`
- * leaves the return address in rcx, and the entry code sets rax to -ENOSYS until the call returns.
- * On arm64, every other entry from user space (mode 0) sets syscallno to NO_SYSCALL, -1
- * (arch/arm64/kernel/entry.S, kernel_entry).
- */
-static __always_inline bool in_syscall(const struct entry *entry)
-{
-#if defined(__TARGET_ARCH_x86)
-	return (long)entry->sysno >= 0 && entry->return_address == entry->address &&
-	       entry->result == (unsigned long)-38;
-#else
-	return entry->sysno >= 0 && !(entry->mode & 0xf);
-#endif
-}
+	const struct shared_target *target;
+	struct thread_note *note; /* NULL if there is no room for one */
+	struct kernel_entry entry;
+	__u64 tstate; /* its PyThreadState; 0: it has none, or was not asked for it */
+	bool runnable, in_syscall, idle;
+	bool holds_gil; /* as observed: holds_gil() */
+	__u8 stop;	/* stop_of() */
+};
 
 /* The thread waits for its own event loop: it is idle, and its stack is of no interest. */
-static __always_inline bool is_idle(struct thread_note *note, __u32 tgid)
+static __always_inline bool is_idle(const struct leaver *leaver)
 {
-	struct entry entry = entry_regs();
-	struct shared_loop_key key = {.tgid = tgid, .epfd = (__u32)entry.argument};
+	struct shared_loop_key key = {.tgid = leaver->task->tgid,
+				      .epfd = (__u32)leaver->entry.argument};
 
-	if (!in_syscall(&entry) || !is_epoll_wait(entry.sysno) ||
+	if (!leaver->in_syscall || !is_epoll_wait(leaver->entry.sysno) || !leaver->note ||
 	    !bpf_map_lookup_elem(&loop_fds, &key))
 		return false;
-	note->runs_loop = 1;
+	leaver->note->runs_loop = 1;
 	return true;
+}
+
+static __always_inline void look_at_leaver(struct leaver *leaver, struct task_struct *task,
+					   const struct shared_target *target,
+					   struct thread_note *note, bool runnable, __u64 state)
+{
+	leaver->task = task;
+	leaver->target = target;
+	leaver->note = note;
+	leaver->runnable = runnable;
+	leaver->stop = runnable ? 0 : stop_of(task, state);
+	leaver->entry = entry_regs();
+	leaver->in_syscall = in_syscall(&leaver->entry);
+	leaver->idle = is_idle(leaver);
+}
+
+/*
+ * What the thread is to Python. One that waits for the GIL has none. In modes other than exact a
+ * thread's state is made known for when it is found to have the GIL (pystack_owner()); that of a
+ * loop which is idle is the one that it had before.
+ */
+static __always_inline void look_at_python(__u64 ts, struct leaver *leaver)
+{
+	bool exact = mode == SHARED_MODE_EXACT;
+	__u64 seen = 0;
+
+	if (!leaver->note || leaver->note->wait_cond || (exact && leaver->idle))
+		return;
+	if (!exact)
+		seen = pystack_observe(
+			ts, (leaver->runnable ? PYSTACK_PREEMPTED : 0) |
+				    (leaver->idle && leaver->note->tstate ? PYSTACK_KNOWN : 0));
+	leaver->tstate = seen & ~(__u64)PYSTACK_HOLDS;
+	if (!leaver->tstate && (!exact || stack_kinds))
+		leaver->tstate = pystack_current(ts, 0);
+	leaver->holds_gil = seen & PYSTACK_HOLDS;
+}
+
+static __always_inline bool holds_gil(const struct leaver *leaver)
+{
+	return mode == SHARED_MODE_EXACT ? pystack_holds_gil(leaver->tstate) : leaver->holds_gil;
 }
 
 /*
  * Sends the stack of a thread that goes to sleep, or of one that loses its CPU if others wait for
  * it: it holds the GIL or runs an event loop. A thread that waits for the GIL does not move, and
- * its stack was sent when the wait began. Returns the state of the thread whose stack it sent, or
- * 0.
+ * its stack was sent when the wait began.
  */
-static __always_inline __u64 send_stack_of(__u64 ts, struct task_struct *task,
-					   struct thread_note *note, bool runnable)
+static __always_inline void send_stack_of(__u64 ts, const struct leaver *leaver)
 {
-	__u64 tstate;
+	bool runnable = leaver->runnable;
 
-	if (!(stack_kinds & (runnable ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP)))
-		return 0;
-	if (!note || note->wait_cond || is_idle(note, task->tgid))
-		return 0;
-	tstate = pystack_current(ts, 0);
-	if (!tstate || (runnable && !note->runs_loop && !pystack_holds_gil(tstate)))
-		return 0;
+	if (!(stack_kinds & (runnable ? EVF_STACK_PREEMPT : EVF_STACK_SLEEP)) || !leaver->tstate ||
+	    leaver->idle || (runnable && !leaver->note->runs_loop && !holds_gil(leaver)))
+		return;
 	/* a thread that loses its CPU ran just now, so the time before belongs to where it was */
 	if (runnable)
-		pystack_send(ts, tstate, EVF_STACK_PREEMPT, 0, entry_regs().address);
+		pystack_send(ts, leaver->tstate, EVF_STACK_PREEMPT, 0, leaver->entry.address);
 	else
-		pystack_send(ts, tstate, EVF_STACK_SLEEP, 0, 0);
-	return tstate;
+		pystack_send(ts, leaver->tstate, EVF_STACK_SLEEP, 0, 0);
 }
 
-/* What a thread sleeps on, if others may have to wait for it. `tstate`: 0 if unknown; `gil`: with
- * the flags of a GIL's futex. */
-static __always_inline void send_sleep(const struct ev_switch_out *record, struct task_struct *task,
-				       const struct entry *entry, __u64 tstate, __u64 gil)
+/* What a thread sleeps on, if others may have to wait for it. `gil`: with the flags of a GIL's
+ * futex. */
+static __always_inline void send_sleep(const struct ev_switch_out *record,
+				       const struct leaver *leaver, __u64 gil)
 {
-	__u32 tid = TASK_PID(task);
-	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+	const struct kernel_entry *entry = &leaver->entry;
+	struct thread_note *note = leaver->note;
 	__u64 ts = record->hdr.ts;
+	__u32 tid = record->hdr.tid;
 	__u8 both = EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER;
 
-	if (!note)
+	if (!note || leaver->idle)
 		return;
 	if (mode == SHARED_MODE_FUTEX && (record->hdr.flags & both) == both) {
 		begin_wait(ts, note, tid, gil, record->gil, entry->argument);
@@ -259,51 +250,47 @@ static __always_inline void send_sleep(const struct ev_switch_out *record, struc
 		return;
 	}
 	if (note->runs_loop)
-		send_file(ts, task, record->sysno, entry->argument, entry->second);
+		send_file(ts, leaver->task, record->sysno, entry->argument, entry->second);
 	if (!waits_on_futex(record->sysno, entry->second) ||
 	    record->hdr.flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER))
 		return;
-	if (note->runs_loop || pystack_holds_gil(tstate))
+	if (note->runs_loop || holds_gil(leaver))
 		sleep_on_futex(ts, note, tid, entry->argument, entry->second);
 }
 
-static __always_inline bool is_waiting(__u32 tid)
+static __always_inline bool is_waiting(const struct leaver *leaver)
 {
-	const struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
-
-	return note && note->wait_cond;
+	if (mode == SHARED_MODE_FUTEX)
+		return waits_with_limit(leaver->entry.second);
+	return leaver->note && leaver->note->wait_cond;
 }
 
-static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, struct task_struct *task,
-					    bool runnable, __u8 stop, __u64 tstate)
+static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, const struct leaver *leaver)
 {
-	struct ev_switch_out record = {.hdr = HDR(SWITCH_OUT, ts, TASK_PID(task), cpu, stop)};
-	struct entry entry = {};
+	struct ev_switch_out record = {
+		.hdr = HDR(SWITCH_OUT, ts, TASK_PID(leaver->task), cpu, leaver->stop)};
 	__u64 gil = 0;
-	bool sleeps = false; /* in a system call */
+	bool in_syscall = !leaver->stop && leaver->in_syscall,
+	     sleeps = in_syscall && !leaver->runnable;
 
-	if (!stop)
-		entry = entry_regs();
-	if (!stop && in_syscall(&entry)) {
+	if (in_syscall) {
 		record.hdr.flags |= EVF_SWITCH_OUT_SYSCALL;
-		record.sysno = (__s32)entry.sysno;
-		sleeps = !runnable;
+		record.sysno = (__s32)leaver->entry.sysno;
 	}
 	if (sleeps && is_futex(record.sysno))
-		mark_gil_futex(&record, task->tgid, entry.argument,
-			       mode == SHARED_MODE_FUTEX ? waits_with_limit(entry.second)
-							 : is_waiting(record.hdr.tid),
-			       &gil);
+		mark_gil_futex(&record, leaver->task->tgid, leaver->entry.argument,
+			       is_waiting(leaver), &gil);
 	if (sleeps && is_epoll_wait(record.sysno))
-		report_missed_wait(ts, TASK_PID(task), task->tgid, (__u32)entry.argument);
-	if (runnable) {
+		report_missed_wait(ts, record.hdr.tid, leaver->target, leaver->note,
+				   (__u32)leaver->entry.argument);
+	if (leaver->runnable) {
 		record.hdr.flags |= EVF_SWITCH_OUT_RUNNABLE;
-		if (is_throttled(task))
+		if (is_throttled(leaver->task))
 			record.hdr.flags |= EVF_SWITCH_OUT_THROTTLED;
 	}
 	emit(&record, sizeof(record));
 	if (sleeps)
-		send_sleep(&record, task, &entry, tstate, gil);
+		send_sleep(&record, leaver, gil);
 }
 
 static __always_inline void occupy(struct cpu_note *note, struct task_struct *task)
@@ -332,22 +319,13 @@ static __always_inline bool pass_by(struct cpu_note *note)
 	return true;
 }
 
-/* Whether the thread that leaves its CPU has a GIL. One that waits for it has none. */
-static __always_inline void observe_own(__u64 ts, const struct thread_note *note, bool runnable)
-{
-	if (note && note->wait_cond)
-		return;
-	/* its state is made known for when it is found to have the GIL: pystack_owner() */
-	if (pystack_observe(ts, runnable ? PYSTACK_PREEMPTED : 0))
-		pystack_current(ts, 0);
-}
-
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct cpu_note *note = cpu_note_of(cpu);
-	bool out = is_target(prev->tgid), in = is_target(next->tgid), runnable;
+	const struct shared_target *out = target_of(prev->tgid);
+	bool in = is_target(next->tgid), runnable;
 	struct thread_note *thread, *leaving = 0;
 	__u64 ts, state;
 
@@ -386,13 +364,12 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		emit_run(ts, cpu, note, true);
 
 	if (out) {
-		if (mode != SHARED_MODE_EXACT)
-			observe_own(ts, leaving, runnable);
+		struct leaver leaver = {};
 
-		__u64 tstate = send_stack_of(ts, prev, leaving, runnable);
-
-		emit_switch_out(ts, cpu, prev, runnable, runnable ? 0 : stop_of(prev, state),
-				tstate);
+		look_at_leaver(&leaver, prev, out, leaving, runnable, state);
+		look_at_python(ts, &leaver);
+		send_stack_of(ts, &leaver);
+		emit_switch_out(ts, cpu, &leaver);
 	}
 	if (in) {
 		struct ev_switch_in record = {.hdr = HDR(SWITCH_IN, ts, TASK_PID(next), cpu, 0)};
@@ -438,7 +415,7 @@ int BPF_PROG(on_wakeup_new, struct task_struct *task)
 /* The address of the futex that the current task wakes the sleepers of; 0: it does not. */
 static __always_inline __u64 woken_futex(void)
 {
-	struct entry entry = entry_regs();
+	struct kernel_entry entry = entry_regs();
 
 	return in_syscall(&entry) && wakes_futex((__s32)entry.sysno, entry.second) ? entry.argument
 										   : 0;
