@@ -183,7 +183,8 @@ static __always_inline void emit(void *record, __u32 size)
  */
 struct cpu_note {
 	__s32 waiting;	/* traced threads that wait for this CPU */
-	__u32 reported; /* its task has been reported to user space */
+	__u16 reported; /* its task has been reported to user space by a RUN */
+	__u16 traced;	/* its task is a traced thread, and has reported that itself */
 	__u32 tid, tgid;
 	__u64 comm[2];
 	__u64 ts;   /* of the last switch, or of one before in the same tick; 0: none seen yet */
@@ -248,6 +249,8 @@ static __always_inline void check_presence(__u64 ts, __u32 cpu, struct cpu_note 
 	record.since = note->ts;
 	note->tid = tid;
 	note->tgid = bpf_get_current_pid_tgid() >> 32;
+	note->traced = true;
+	note->reported = false;
 	note->ts = ts;
 	stop_waiting(bpf_map_lookup_elem(&notes, &tid));
 	emit(&record, sizeof(record));

@@ -47,14 +47,15 @@ static __always_inline void emit_comm(__u64 ts, __u32 tid, __u32 tgid, const __u
 	emit(&record, sizeof(record));
 }
 
-/* Reports who has the CPU, or with `end` that it is no longer reported. The note has the name that
- * the task had when it came there; of traced threads every name is reported when it is set. */
+/* Reports who has the CPU, or with `end` that it is no longer reported. A traced thread is not
+ * reported so: its SWITCH_IN says where it runs. The note has the name that the task had when it
+ * came there. */
 static __always_inline void emit_run(__u64 ts, __u32 cpu, struct cpu_note *note, bool end)
 {
 	struct ev_run record = {.hdr = HDR(RUN, ts, note->tid, cpu, end ? EVF_RUN_END : 0),
 				.pid = note->tgid};
 
-	if (!end && note->tid && !is_target(note->tgid))
+	if (!end && note->tid)
 		emit_comm(ts, note->tid, note->tgid, note->comm);
 	emit(&record, sizeof(record));
 	note->reported = !end;
@@ -79,7 +80,7 @@ static __always_inline void wait_for_other_cpu(__u64 ts, struct thread_note *thr
 {
 	struct cpu_note *note = wait_for_cpu(thread, cpu);
 
-	if (note && !note->reported && note->tid)
+	if (note && !note->reported && !note->traced && note->tid)
 		emit_run(ts, cpu, note, false);
 }
 
@@ -293,8 +294,9 @@ static __always_inline void emit_switch_out(__u64 ts, __u32 cpu, const struct le
 		send_sleep(&record, leaver, gil);
 }
 
-static __always_inline void occupy(struct cpu_note *note, struct task_struct *task)
+static __always_inline void occupy(struct cpu_note *note, struct task_struct *task, bool traced)
 {
+	note->traced = traced;
 	note->tid = task->pid;
 	note->tgid = task->tgid;
 	__builtin_memcpy(note->comm, task->comm, sizeof(note->comm));
@@ -332,7 +334,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (!enabled || !note)
 		return 0;
 	if (!out && !in) {
-		occupy(note, next);
+		occupy(note, next, false);
 		if (pass_by(note))
 			return 0;
 	}
@@ -345,8 +347,9 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	}
 
 	note->ts = ts;
-	occupy(note, next);
+	occupy(note, next, in);
 	if (in) {
+		note->reported = false;
 		thread = note_of(TASK_PID(next));
 		stop_waiting(thread);
 		if (thread && mode == SHARED_MODE_FUTEX)
@@ -358,7 +361,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		wait_for_cpu(leaving, cpu);
 	/* before the threads' own records, so that a wait that ends or begins here finds the
 	 * occupant reported up to this instant */
-	if (note->waiting > 0)
+	if (!in && note->waiting > 0)
 		emit_run(ts, cpu, note, false);
 	else if (note->reported)
 		emit_run(ts, cpu, note, true);

@@ -65,10 +65,7 @@ static inline void sim_death(struct sim *s, struct sim_thread *t)
 			SIM_TIDS; /* the next thread with this tid is another one */
 	sim_emit(s, EV_THREAD_EXIT, t->tid, 0, 0);
 	sim_occupy(s, t->cpu, SIM_FOREIGN + t->cpu);
-	if (s->cpus[t->cpu].waiting)
-		sim_emit_run(s, t->cpu, false);
-	else if (s->cpus[t->cpu].reported)
-		sim_emit_run(s, t->cpu, true);
+	sim_change_run(s, t->cpu);
 }
 
 /* ── snapshots ───────────────────────────────────────────────────────────── */
@@ -121,6 +118,27 @@ static inline void sim_snapshot_all(struct sim *s)
 }
 
 /* ── running ─────────────────────────────────────────────────────────────── */
+
+static inline void sim_cpu_step(struct sim *s, uint16_t cpu)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+
+	if (c->occupant == 0 || c->occupant >= SIM_FOREIGN)
+		sim_switch(s, cpu, NULL, NULL, c->occupant ? 0 : SIM_FOREIGN + cpu, false);
+}
+
+static inline void sim_ready_step(struct sim *s, struct sim_thread *t)
+{
+	uint16_t cpu = (uint16_t)sim_random(s, s->cpus_used);
+
+	if (sim_chance(s, 15)) {
+		s->cpus[t->cpu].waiting--;
+		sim_queue(s, t, cpu);
+		sim_emit(s, EV_MIGRATE, t->tid, cpu, 0);
+	} else if (s->cpus[t->cpu].occupant == 0 || s->cpus[t->cpu].occupant >= SIM_FOREIGN) {
+		sim_switch(s, t->cpu, NULL, t, 0, false);
+	}
+}
 
 static inline void sim_step(struct sim *s)
 {

@@ -233,13 +233,33 @@ static inline void sim_occupy(struct sim *s, uint16_t cpu, uint32_t occupant)
 
 /* ── the scheduler, with occupants emitted as by sched.bpf.c ─────────────── */
 
+/* Whether it can be known from now on who has the CPU. */
+static inline void sim_tell(struct sim *s, uint16_t cpu, bool known)
+{
+	if (s->recording)
+		SIM_PUSH(s->cpus[cpu].reporting, (struct sim_change){s->now, known});
+}
+
 static inline void sim_emit_run(struct sim *s, uint16_t cpu, bool end)
 {
 	s->cpus[cpu].reported = !end;
-	if (s->recording)
-		SIM_PUSH(s->cpus[cpu].reporting, (struct sim_change){s->now, !end});
+	sim_tell(s, cpu, !end);
 	sim_emit_at(s, s->now, EV_RUN, s->cpus[cpu].occupant, cpu, end ? EVF_RUN_END : 0,
 		    (union event){.run = {.pid = s->cpus[cpu].occupant}}, false);
+}
+
+/* A traced thread has the CPU since its SWITCH_IN, or it is idle or another task's. */
+static inline void sim_change_run(struct sim *s, uint16_t cpu)
+{
+	struct sim_cpu *c = &s->cpus[cpu];
+	bool traced = c->occupant && c->occupant < SIM_FOREIGN;
+
+	if (!traced && (c->waiting || c->reported)) {
+		sim_emit_run(s, cpu, !c->waiting);
+		return;
+	}
+	c->reported = false;
+	sim_tell(s, cpu, traced);
 }
 
 static inline void sim_queue(struct sim *s, struct sim_thread *t, uint16_t cpu)
@@ -247,7 +267,7 @@ static inline void sim_queue(struct sim *s, struct sim_thread *t, uint16_t cpu)
 	t->sched = SIM_READY;
 	t->cpu = cpu;
 	s->cpus[cpu].waiting++;
-	if (!s->cpus[cpu].reported && s->cpus[cpu].occupant)
+	if (!s->cpus[cpu].reported && s->cpus[cpu].occupant >= SIM_FOREIGN)
 		sim_emit_run(s, cpu, false);
 }
 
@@ -307,10 +327,7 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 	sim_occupy(s, cpu, in ? in->tid : foreign);
 	if (in)
 		s->cpus[cpu].waiting--;
-	if (s->cpus[cpu].waiting)
-		sim_emit_run(s, cpu, false);
-	else if (s->cpus[cpu].reported)
-		sim_emit_run(s, cpu, true);
+	sim_change_run(s, cpu);
 	if (out) {
 		union event event = {0};
 
@@ -555,27 +572,6 @@ static inline void sim_run_step(struct sim *s, struct sim_thread *t)
 		sim_epoll(s, t);
 	else if (t->python || sim_chance(s, 2))
 		t->python = true, sim_gil_step(s, t);
-}
-
-static inline void sim_cpu_step(struct sim *s, uint16_t cpu)
-{
-	struct sim_cpu *c = &s->cpus[cpu];
-
-	if (c->occupant == 0 || c->occupant >= SIM_FOREIGN)
-		sim_switch(s, cpu, NULL, NULL, c->occupant ? 0 : SIM_FOREIGN + cpu, false);
-}
-
-static inline void sim_ready_step(struct sim *s, struct sim_thread *t)
-{
-	uint16_t cpu = (uint16_t)sim_random(s, s->cpus_used);
-
-	if (sim_chance(s, 15)) {
-		s->cpus[t->cpu].waiting--;
-		sim_queue(s, t, cpu);
-		sim_emit(s, EV_MIGRATE, t->tid, cpu, 0);
-	} else if (s->cpus[t->cpu].occupant == 0 || s->cpus[t->cpu].occupant >= SIM_FOREIGN) {
-		sim_switch(s, t->cpu, NULL, t, 0, false);
-	}
 }
 
 static inline void sim_wake(struct sim *s, struct sim_thread *t, bool first)

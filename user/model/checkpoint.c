@@ -250,7 +250,7 @@ static void write_cpus(struct writing *writing)
 	const struct cpu *cpus = writing->world->cpus;
 
 	for (uint32_t i = 0; i < writing->world->cpu_count; i++)
-		if (cpus[i].known)
+		if (cpus[i].known && !cpus[i].by_switch) /* its thread's SWITCH_IN says it */
 			put(writing, (union event){.run = {.hdr = {.type = EV_RUN,
 								   .tid = cpus[i].tid,
 								   .aux = (wire_u16)i},

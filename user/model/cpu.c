@@ -55,18 +55,51 @@ void cpu_cut_touched(struct world *w, uint64_t ts)
 		cpu_cut(w, w->touched_cpus[i], ts);
 }
 
+/* This task has the CPU from now on. */
+static void cpu_occupy(struct world *w, uint16_t index, uint32_t tid, uint32_t pid, uint64_t ts)
+{
+	struct cpu *cpu = &w->cpus[index];
+
+	cpu_cut(w, index, ts);
+	if (!cpu->touched)
+		w->touched_cpus[w->touched_cpu_count++] = index;
+	cpu->known = cpu->touched = cpu->by_switch = true;
+	cpu->tid = tid;
+	cpu->pid = pid;
+	cpu->begun = ts;
+}
+
 void cpu_run(struct world *w, const struct ev_run *event, uint64_t ts)
 {
-	struct cpu *cpu;
+	struct cpu *cpu = &w->cpus[event->hdr.aux];
 
-	cpu_cut(w, event->hdr.aux, ts);
-	cpu = &w->cpus[event->hdr.aux];
-	if (!cpu->touched)
-		w->touched_cpus[w->touched_cpu_count++] = event->hdr.aux;
-	cpu->touched = true;
+	cpu_occupy(w, event->hdr.aux, event->hdr.tid, event->pid, ts);
 	cpu->known = !(event->hdr.flags & EVF_RUN_END);
-	cpu->tid = event->hdr.tid;
-	cpu->pid = event->pid;
+	cpu->by_switch = false;
+}
+
+void cpu_unknown(struct world *w, uint16_t index, uint64_t ts)
+{
+	cpu_cut(w, index, ts);
+	w->cpus[index].known = false;
+}
+
+/* The thread, which has this CPU for all that is known, has it no more. */
+static void cpu_leave(struct world *w, uint16_t index, const struct thread_machine *t, uint64_t ts)
+{
+	if (index < w->cpu_count && w->cpus[index].known && w->cpus[index].tid == t->pub.tid)
+		cpu_unknown(w, index, ts);
+}
+
+/* The thread has had this CPU until now. Who has it next is known if a RUN of this instant says so;
+ * an earlier one was wrong. */
+static void cpu_left(struct world *w, uint16_t index, const struct thread_machine *t, uint64_t ts)
+{
+	cpu_leave(w, index, t, ts);
+	if (index < w->cpu_count && w->cpus[index].known && w->cpus[index].begun < ts) {
+		w->cpus[index].since = ts;
+		w->cpus[index].known = false;
+	}
 }
 
 /* The queues are emptied thread by thread, by sched_set(). */
@@ -83,6 +116,8 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 {
 	bool was_off;
 
+	if (t->sched == SCHED_RUNNING)
+		cpu_leave(w, t->pub.cpu, t, ts);
 	/* the run is emitted while the thread is still in the queue */
 	if (t->sched == SCHED_READY && t->pub.cpu < w->cpu_count) {
 		cpu_cut(w, t->pub.cpu, ts);
@@ -113,6 +148,8 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 		if (was_off && sched == SCHED_RUNNING)
 			edges_on(w, t);
 	}
+	if (sched == SCHED_RUNNING && cpu < w->cpu_count)
+		cpu_occupy(w, cpu, t->pub.tid, t->pub.process->info.pid, ts);
 	if (sched != SCHED_READY || cpu >= w->cpu_count)
 		return;
 	if (t->pub.loop)
@@ -197,6 +234,7 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 
 	if (t->sched != SCHED_RUNNING && t->sched != SCHED_UNKNOWN)
 		sched_contradict(w, t, ts);
+	cpu_left(w, event->hdr.aux, t, ts);
 	t->out = *event;
 	if (t->off_stack.hdr.ts != event->hdr.ts)
 		t->off_stack.hdr.type = 0;

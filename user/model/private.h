@@ -203,8 +203,10 @@ struct thread_machine {
 struct cpu {
 	uint32_t tid, pid; /* the task that has it, if known */
 	bool known;
-	bool touched; /* on world.touched_cpus */
+	bool by_switch; /* from the SWITCH_IN of a thread, which still runs there; not from a RUN */
+	bool touched;	/* on world.touched_cpus */
 	struct thread *queued;
+	uint64_t begun; /* it has it since then */
 	uint64_t since; /* begin of the run that is emitted next, while some thread is queued */
 };
 
@@ -449,6 +451,8 @@ int cpu_ensure(struct world *w, uint16_t cpu); /* that there is one of this numb
 void cpu_cut(struct world *w, uint16_t cpu, uint64_t ts);
 void cpu_cut_touched(struct world *w, uint64_t ts);
 void cpu_run(struct world *w, const struct ev_run *event, uint64_t ts);
+/* A task that is not known has the CPU from now on. */
+void cpu_unknown(struct world *w, uint16_t cpu, uint64_t ts);
 void cpu_forget(struct world *w, uint64_t ts); /* a loss begins */
 /* `cpu`: where it runs or is queued, or CPU_NONE. */
 void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu,

@@ -399,7 +399,7 @@ static void relate(struct world *w, struct thread_machine *t, const struct ev_th
 		return;
 	if (is_new)
 		place_set(w, t, PLACE_OUTSIDE);
-	if (is_new || (!t->pub.python && t->relation == REL_UNKNOWN))
+	if (is_new || (!t->pub.python && t->relation & REL_NONE))
 		relation_set(w, t, REL_NONE);
 }
 

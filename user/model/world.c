@@ -419,6 +419,8 @@ static int feed_cpu(struct world *w, const struct fact *fact)
 		cpu_run(w, &fact->event->run, fact->ts);
 	else if (fact->thread)
 		sched_feed(w, fact);
+	else if (fact->event->hdr.type == EV_SWITCH_IN)
+		cpu_unknown(w, fact->event->hdr.aux, fact->ts);
 	return 0;
 }
 

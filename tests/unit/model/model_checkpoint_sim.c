@@ -328,7 +328,7 @@ static void the_rest_is_the_same_with_snapshots(void **state)
 
 static void the_rest_is_the_same_with_losses(void **state)
 {
-	run_seeds(false, 12, 30, 40);
+	run_seeds(false, 12, 30, 30);
 }
 
 static void the_rest_is_the_same_with_contended_transitions_alone(void **state)

@@ -192,7 +192,7 @@ static void a_definite_look_of_a_waiter_makes_the_holder_certain(void **state)
 	preempt(130, A, 0);
 	in(140, A, 0);
 	drop(150, A);
-	wake(150, B, 0);
+	wake(150, B, 1);
 	in(155, B, 0);
 	wait_end(160, B, false);
 	assert_int_equal(violations(), 0);
@@ -219,7 +219,7 @@ static void a_holder_is_not_certain_while_the_waiters_are_awake(void **state)
 	wait(120, B);
 	observe(120, B, A, 0, EVF_OBSERVE_DEFINITE);
 	sleep_in_wait(121, B);
-	wake(130, B, 0);
+	wake(130, B, 1);
 	observe(140, A, 0, 0, 0);
 	out(140, A, READ); /* its own reading: it has not got the GIL any more */
 	in(150, B, 0);
@@ -250,7 +250,7 @@ static void a_holder_is_not_certain_while_one_of_the_waiters_is_awake(void **sta
 	wait(120, B);
 	observe(120, B, A, 0, EVF_OBSERVE_DEFINITE);
 	sleep_in_wait(121, B);
-	wake(130, C, 0);
+	wake(130, C, 1);
 	observe(140, A, 0, 0, 0);
 	out(140, A, READ);
 	assert_int_equal(violations(), 0);

@@ -14,6 +14,20 @@ static void a_thread_that_python_does_not_know_has_no_gil(void **state)
 	       "hold 120-130 9\n");
 }
 
+static void a_thread_that_python_does_not_know_has_no_gil_whatever_else_is_known(void **state)
+{
+	begin();
+	lost(110, 120);
+	in(130, X, 0);
+	enter(140, X, EPFD + 1); /* so it does not wait for the GIL */
+	leave(141, X, EPFD + 1);
+	thread(150, X, 0);
+	expect(160, "9",
+	       "100-110 9 unknown\n"
+	       "110-150 9 unknown\n"
+	       "150-160 9 native cpu0\n");
+}
+
 static void a_wake_up_of_a_running_thread_means_nothing(void **state)
 {
 	begin();
@@ -123,6 +137,48 @@ static void the_cpus_occupant_is_emitted_before_the_thread_that_waited_for_it(vo
 	       "150-160 9 native cpu0\n");
 }
 
+static void a_traced_thread_has_its_cpu_without_a_run(void **state)
+{
+	begin();
+	in(110, B, 0);
+	in(120, X, 1);
+	FEED(SWITCH_OUT, switch_out, 130, X, 1, EVF_SWITCH_OUT_SYSCALL, .sysno = READ);
+	wake(140, X, 0);
+	run(150, 0, 77); /* before the SWITCH_OUT of the same instant */
+	out(150, B, READ);
+	in(160, X, 0);
+	expect(170, "9",
+	       "100-120 9 unknown\n"
+	       "120-130 9 native cpu1\n"
+	       "130-140 9 blocked sys0\n"
+	       "run 140-150 cpu0 1/2\n"
+	       "run 150-160 cpu0 77/77\n"
+	       "140-160 9 runnable cpu0\n"
+	       "160-170 9 native cpu0\n");
+}
+
+static void who_has_a_cpu_after_a_traced_thread_is_known_from_an_event_only(void **state)
+{
+	begin();
+	in(110, X, 1);
+	out(120, X, READ);
+	in(130, B, 0);
+	wake(140, X, 0);
+	out(150, B, READ);
+	in(152, B, 0);
+	run(152, 0, 77); /* by another CPU, which knew it no better */
+	out(154, B, READ);
+	in(160, 99, 0); /* no thread of this world */
+	in(170, X, 0);
+	expect(180, "9",
+	       "100-110 9 unknown\n"
+	       "110-120 9 native cpu1\n"
+	       "120-140 9 blocked sys0\n"
+	       "run 140-150 cpu0 1/2\n"
+	       "140-170 9 runnable cpu0\n"
+	       "170-180 9 native cpu0\n");
+}
+
 static void a_snapshot_older_than_a_fact_is_not_used(void **state)
 {
 	begin();
@@ -139,6 +195,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_thread_that_python_does_not_know_has_no_gil),
+		cmocka_unit_test(
+			a_thread_that_python_does_not_know_has_no_gil_whatever_else_is_known),
 		cmocka_unit_test(a_wake_up_of_a_running_thread_means_nothing),
 		cmocka_unit_test(a_wake_up_of_a_thread_in_an_unknown_state_settles_nothing),
 		cmocka_unit_test(a_throttled_thread_is_marked),
@@ -146,6 +204,8 @@ int main(void)
 		cmocka_unit_test(a_missed_switch_makes_the_time_since_the_previous_one_unknown),
 		cmocka_unit_test(a_missed_switch_does_not_end_a_wait_for_the_gil),
 		cmocka_unit_test(the_cpus_occupant_is_emitted_before_the_thread_that_waited_for_it),
+		cmocka_unit_test(a_traced_thread_has_its_cpu_without_a_run),
+		cmocka_unit_test(who_has_a_cpu_after_a_traced_thread_is_known_from_an_event_only),
 		cmocka_unit_test(a_snapshot_older_than_a_fact_is_not_used),
 	};
 
