@@ -8,9 +8,13 @@
  */
 #include "stream/reorder.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #define INSERT_MAX 256
+/* Places to begin with. Every event is written into the next place, so a ring with much more of
+ * them than are needed is new memory with every event, and not in any cache. */
+#define PLACES_MIN 4096
 
 struct straggler {
 	union event event;
@@ -26,7 +30,7 @@ struct reorder {
 	uint64_t late;
 	struct ev_lost lost; /* late events not yet passed on as a loss; none if its count is 0 */
 
-	union event *ring; /* sorted; a power of two */
+	union event *ring; /* sorted; a power of two of places, more when they are needed */
 	uint64_t mask, head, tail;
 
 	struct straggler *heap; /* a binary heap, the oldest first */
@@ -70,6 +74,22 @@ static void heap_pop(struct reorder *reorder)
 static union event *ring_at(const struct reorder *reorder, uint64_t place)
 {
 	return &reorder->ring[place & reorder->mask];
+}
+
+/* 0 or -ENOMEM. */
+static int ring_grow(struct reorder *reorder)
+{
+	uint64_t before = reorder->mask, mask = 2 * before + 1;
+	union event *ring = realloc(reorder->ring, (mask + 1) * sizeof(*ring));
+
+	if (!ring)
+		return -ENOMEM;
+	reorder->ring = ring;
+	reorder->mask = mask;
+	for (uint64_t i = reorder->head; i < reorder->tail; i++)
+		if ((i & mask) != (i & before))
+			ring[i & mask] = ring[i & before];
+	return 0;
 }
 
 /* For an event that is older than the youngest in the ring. Returns false if it would have to move
@@ -183,6 +203,8 @@ static union event loss_from(uint64_t ts, const union event *event)
 
 static int reorder_timely_event(struct reorder *reorder, const union event *event)
 {
+	if (reorder->tail - reorder->head > reorder->mask && ring_grow(reorder) < 0)
+		return -ENOMEM;
 	if (!ring_push(reorder, event))
 		heap_push(reorder, event);
 	if (reorder->tail - reorder->head + reorder->heap_length > reorder->max_events)
@@ -228,14 +250,11 @@ static int reorder_define(void *ctx, const struct definition *definition)
 struct reorder *reorder_new(struct stream_sink next, uint64_t window_ns, uint32_t max_events)
 {
 	struct reorder *reorder = calloc(1, sizeof(*reorder));
-	uint64_t places = 2;
 
 	if (!reorder)
 		return NULL;
-	while (places <= max_events)
-		places *= 2;
+	reorder->ring = malloc(PLACES_MIN * sizeof(*reorder->ring));
 	/* untouched memory is not allocated, so this costs only what is held */
-	reorder->ring = malloc(places * sizeof(*reorder->ring));
 	reorder->heap = malloc(((uint64_t)max_events + 1) * sizeof(*reorder->heap));
 	if (!reorder->ring || !reorder->heap) {
 		reorder_free(reorder);
@@ -244,7 +263,7 @@ struct reorder *reorder_new(struct stream_sink next, uint64_t window_ns, uint32_
 	reorder->next = next;
 	reorder->window_ns = window_ns;
 	reorder->max_events = max_events;
-	reorder->mask = places - 1;
+	reorder->mask = PLACES_MIN - 1;
 	return reorder;
 }
 

@@ -62,6 +62,28 @@ static void it_sorts_like_qsort_and_keeps_the_order_of_equals(void **state)
 	compare_with_sort(20000, 100000, 1, 5);
 }
 
+/* First few events are held, and some of them passed on, then many. */
+static void it_has_room_for_more_when_more_come(void **state)
+{
+	struct kept kept = {0};
+	struct reorder *reorder = reorder_new(keep_sink(&kept), 0, 100000);
+	struct stream_sink sink = reorder_sink(reorder);
+
+	for (uint32_t i = 0; i < 100000; i++) {
+		union event event = take_at(i, i);
+
+		assert_int_equal(sink_event(&sink, &event), 0);
+		if (i < 20000 && i % 3000 == 0)
+			assert_int_equal(reorder_advance(reorder, i - i / 5), 0);
+	}
+	assert_int_equal(reorder_flush(reorder), 0);
+	assert_int_equal(kept.length, 100000);
+	for (uint32_t i = 0; i < kept.length; i++)
+		assert_int_equal(kept.items[i].event.hdr.tid, i);
+	reorder_free(reorder);
+	kept_done(&kept);
+}
+
 /*
  * A stack has the time of the switch or wait that it was taken for, and must come out before it,
  * since the model needs it first. `between` and `before` later events decide whether each of the
@@ -271,6 +293,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_sorts_like_qsort_and_keeps_the_order_of_equals),
+		cmocka_unit_test(it_has_room_for_more_when_more_come),
 		cmocka_unit_test(a_stack_stays_before_what_it_was_taken_for),
 		cmocka_unit_test(definitions_pass_at_once),
 		cmocka_unit_test(nothing_comes_out_within_the_window),
