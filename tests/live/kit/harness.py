@@ -219,7 +219,9 @@ def app_source(name):
 
 def compile_library(compiler, name, path):
     flags = ["-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-pthread"]
-    subprocess.run([*compiler, *flags, "-o", path, app_source(name)], check=True)
+    # dlsym() of an old C library is in a library of its own, which not every program has loaded
+    libdl = ["-Wl,--no-as-needed", "-l:libdl.so.2"]
+    subprocess.run([*compiler, *flags, "-o", path, app_source(name), *libdl], check=True)
 
 
 def polls_library():

@@ -329,7 +329,8 @@ def check_cause(stall, mark, work, mode="exact"):
     assert cause in expected_causes(mark), f"{story}, expected {mark.cause}"
     around = stall["end_ns"] - stall["start_ns"] - mark.length_ns
     most = mark.t1_ns - mark.from_ns
-    least = most * (1 - work.slack) - without_cpu_ns(stall) - stall["states"].get("unknown", 0)
+    unknown = stall["states"].get("unknown", 0)
+    least = most * (1 - work.slack) - without_cpu_ns(stall) - unknown
     if cause in ("blocked", "held_blocked"):
         # The code around the sleeps inside the mark ran on a CPU: for as long as the kernel
         # accounts for, plus what a hypervisor took of that.
@@ -352,7 +353,7 @@ def check_cause(stall, mark, work, mode="exact"):
         # and leaves out what a hypervisor took, which the scheduler does not see.
         stolen = 0.1 * mark.length_ns
         assert (
-            mark.cpu_ns - without_cpu_ns(stall) - tolerance
+            mark.cpu_ns - without_cpu_ns(stall) - unknown - tolerance
             <= on_cpu
             <= mark.cpu_ns + around + tolerance + stolen
         ), f"{story}, {mark.cpu_ns / 1e6:.2f} ms of CPU time"

@@ -135,7 +135,7 @@ class Measurement:
     def _balance(self, counts):
         self.takes = sum(count["take"] for count in counts.values())
         self.imbalance = max(
-            (abs(count["take"] - count["drop"]) for count in counts.values()), default=-1
+            (abs(count["take"] - count["drop"]) for count in counts.values()), default=0
         )
         busy = [tid for tid, count in counts.items() if count["take"] > 200]
         if self._gil and len(busy) < 4:
