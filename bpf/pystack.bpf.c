@@ -10,6 +10,7 @@
 #include "pywalk.bpf.h"
 
 const volatile __u32 stack_kinds = 0;
+__u32 code_deaths = 0;
 
 enum {
 	STEPS_MAX = 1100, /* frames read, including shims between them; Python itself ends a
@@ -19,28 +20,6 @@ enum {
 	WINDOW = 1024, /* bytes read at once where frames are adjacent */
 	PAGE = 4096,
 };
-
-/*
- * The check that distinguishes a code object from others at its address (shared.h), cached while
- * the object lives. Once an object at this address has been freed nothing is cached any more: a
- * stack that is being read at that moment may still contain the freed one.
- */
-struct process_code {
-	__u64 address;
-	__u32 process;
-	__u32 spare;
-};
-struct code_note {
-	__u32 check;
-	__u32 gone;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__type(key, struct process_code);
-	__type(value, struct code_note);
-	__uint(max_entries, 65536);
-} codes SEC(".maps");
 
 /* ── the walk ────────────────────────────────────────────────────────────── */
 
@@ -144,61 +123,6 @@ static __always_inline __u32 instruction(const struct walk *walk, __u64 code)
 			bytes *= 2;
 	}
 	return bytes > 16 << 20 ? 0xffffffff : bytes; /* also if negative: it has not started yet */
-}
-
-/* An address that is not a code object came from something that is not a frame: if a thread is
- * interrupted while it pushes a frame, the pointer may be left over from another use of that
- * memory. */
-static __always_inline bool is_code(const struct shared_python *python, __u64 code)
-{
-	return !python->code_type || python->layout.free_threaded ||
-	       read_word(code + 8) == python->code_type;
-}
-
-static __always_inline int read_check(struct walk *walk, __u64 code, __u32 *ret_check)
-{
-	const struct shared_python *python = &walk->python;
-	__u64 hash = SHARED_CHECK_BEGIN, line_table[3];
-	int err = bpf_probe_read_user(walk->span, CODE_SPAN_WORDS * 8,
-				      (void *)(code + python->layout.code_span));
-
-	for (int i = 0; i < CODE_SPAN_WORDS; i++)
-		hash = shared_mix(hash, walk->span[i]);
-	if (python->layout.code_weak && !python->layout.free_threaded) {
-		hash = shared_mix(hash,
-				  read_word(walk->span[python->layout.code_name_word % SPAN_WORDS] +
-					    python->layout.unicode_hash));
-		/* the helper zeroes what it cannot read */
-		err |= bpf_probe_read_user(
-			line_table, sizeof(line_table),
-			(void *)(walk->span[python->layout.code_linetable_word % SPAN_WORDS] +
-				 python->layout.bytes_size));
-		hash = shared_mix(hash, line_table[0]);
-		hash = shared_mix(hash, line_table[1]);
-		hash = shared_mix(hash, line_table[2]);
-	}
-	*ret_check = shared_check_end(hash);
-	return err;
-}
-
-/* Not 0: it is no code object. */
-static __always_inline int code_check(struct walk *walk, __u64 code, __u32 *ret_check)
-{
-	struct process_code key = {.address = code, .process = walk->python.process};
-	const struct code_note *known = key.process ? bpf_map_lookup_elem(&codes, &key) : 0;
-	struct code_note note = {};
-
-	if (known && !known->gone) {
-		*ret_check = known->check;
-		return 0;
-	}
-	walk->fresh = 1;
-	if (!is_code(&walk->python, code))
-		return -1;
-	if (!read_check(walk, code, &note.check) && key.process && !known)
-		bpf_map_update_elem(&codes, &key, &note, BPF_NOEXIST);
-	*ret_check = note.check;
-	return 0;
 }
 
 /* Where the frame with this number is kept: one after the other, and those beyond the last place in
@@ -467,6 +391,7 @@ static __noinline int walk_frames(struct walk *walk, __u32 slot, __u64 tstate)
 	walk->root = 0;
 	walk->root_index = 0;
 	walk->fresh = 0;
+	walk->deaths = *(volatile __u32 *)&code_deaths;
 	walk->next = first_frame(&walk->python, tstate);
 	forget_window(walk);
 	for (int i = 0; i < STEPS_MAX; i++) {
@@ -576,6 +501,8 @@ int BPF_KPROBE(code_gone, __u64 code)
 		return 0;
 	key.process = python->process;
 	bpf_map_update_elem(&codes, &key, &note, BPF_ANY);
+	/* after that: who sees the new number finds the note, too */
+	__sync_fetch_and_add(&code_deaths, 1);
 	return 0;
 }
 
