@@ -138,11 +138,12 @@ PROGRAMS = (
     ("… of the first at a wake-up", "on_waking"),
     ("… of the second at a wake-up", "on_wakeup"),
 )
+NOTHING = ("… of one at a switch that does nothing", "on_empty_switch")
 
 
-def programs_ns(spin, observing, options):
+def programs_ns(spin, observing, names, options):
     """{program: ns of a run, several times}, where nearly all its runs are for bystanders"""
-    found = {program: [] for _, program in PROGRAMS}
+    found = {program: [] for _, program in names}
     for _ in range(options.rounds):
         with statistics_on(), observing():
             before = {program: run_time(program) for program in found}
@@ -166,7 +167,8 @@ def bystander(options):
             options.rounds, both, lambda _: switching.undisturbed_ns_per_call(options.calls)
         )
         recordings = [name for name in ways if name != turns.CONTROL]
-        programs = programs_ns(switching, ways[recordings[-1]], options)
+        programs = programs_ns(switching, ways[recordings[-1]], PROGRAMS, options)
+        programs.update(programs_ns(switching, both[EMPTY], [NOTHING], options))
     return [
         turns.row_of_ns("`os.getppid()`, unobserved", call.bare),
         turns.row_of_ns("the same once more adds", call.added(turns.CONTROL)),
@@ -175,7 +177,7 @@ def bystander(options):
         turns.row_of_ns("the same once more adds", switch.added(turns.CONTROL)),
         turns.row_of_ns(f"{EMPTY} add", switch.added(EMPTY)),
         *(row for name in recordings for row in switch_rows(switch, name)),
-        *(turns.row_of_ns(words, programs[program]) for words, program in PROGRAMS),
+        *(turns.row_of_ns(words, programs[program]) for words, program in (*PROGRAMS, NOTHING)),
     ]
 
 

@@ -3,30 +3,23 @@
 alternately on the same processes."""
 
 import contextlib
-import json
 import statistics
 from pathlib import Path
 
 import common
-from common import Row, Server, Spin, output, record
-from stacks import bpftool, statistics_on
+from common import Row, Server, Spin, record
+from programs import run_times
+from stacks import statistics_on
 
 LONG = ("-d", "600s")
 ALLOWED = 1.02
 
 
-def programs():
-    """{id: run time in nanoseconds} of all loaded BPF programs"""
-    shown = json.loads(output(bpftool(), "--json", "prog", "show"))
-    return {program["id"]: program.get("run_time_ns", 0) for program in shown}
-
-
 @contextlib.contextmanager
 def observing(pid):
     """Yields a function that returns how long the programs that this gilscope loaded have run."""
-    there = programs().keys()
     with record([pid], *LONG) as observer:
-        yield lambda: sum(ns for number, ns in programs().items() if number not in there)
+        yield lambda: sum(ns for ns, _ in run_times(observer.pid).values())
         observer.finish()
 
 
