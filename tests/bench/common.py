@@ -144,8 +144,8 @@ class Observer:
         self.since = time.monotonic()
 
     def finish(self):
-        """Sets `stdout`, `stderr`, `cpu_ns` (of its whole life), `observed_s`, and `exit_s`, the
-        seconds from Ctrl-C to the exit."""
+        """Sets `stdout`, `stderr`, `cpu_ns` and `user_ns` (of its whole life), `observed_s`, and
+        `exit_s`, the seconds from Ctrl-C to the exit."""
         begin = time.monotonic()
         self.observed_s = begin - self.since
         self.process.send_signal(signal.SIGINT)
@@ -155,7 +155,7 @@ class Observer:
         _, status, usage = os.wait4(self.pid, 0)
         self.exit_s = time.monotonic() - begin
         self.process.returncode = os.waitstatus_to_exitcode(status)
-        self.cpu_ns = usage_ns(usage)
+        self.cpu_ns, self.user_ns = usage_ns(usage), int(usage.ru_utime * 1e9)
         if self.process.returncode not in (0, STATUS_PARTIAL):
             raise Trouble(f"gilscope: exit status {self.process.returncode}: {self.stderr.strip()}")
 

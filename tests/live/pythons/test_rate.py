@@ -7,6 +7,7 @@ import pytest
 
 import harness
 import laws
+import workloads
 
 
 CYCLES = 100_000
@@ -35,3 +36,17 @@ def test_nothing_is_lost_in_100_000_cycles(threads):
         f"{outcome.report['evidence']['events']} events"
     )
     assert holds >= done - before
+
+
+@pytest.mark.parametrize("mode", ["exact", "edges"])
+def test_nothing_is_lost_when_every_take_has_to_wait(mode):
+    """With what is around the waits it is the most that a process can make of records."""
+    with workloads.Contention() as app, harness.attach(app, "--mode", mode) as running:
+        app.call("stress 4 2")
+        outcome = running.finish()
+    laws.check_laws(outcome.report)
+    evidence = outcome.report["evidence"]
+    assert evidence["lost"] == 0 and evidence["late"] == 0, outcome
+    waits = sum(thread["waits"] for thread in outcome.report["processes"][0]["threads"])
+    print(f"{waits} waits, {evidence['events']} events")
+    assert waits > 1000
