@@ -119,6 +119,36 @@ static inline void sim_snapshot_all(struct sim *s)
 
 /* ── running ─────────────────────────────────────────────────────────────── */
 
+static inline void sim_run_step(struct sim *s, struct sim_thread *t)
+{
+	uint32_t dice = sim_random(s, 100);
+
+	if (dice < 5)
+		sim_leave(s, t, false);
+	else if (t->taking)
+		sim_take(s, t);
+	else if (t->signalled && !t->wants_wait && dice < 50)
+		sim_gil_step(s, t);
+	else if (!t->signalled && (dice < 20 || (t->inside && dice < 50) ||
+				   (t->relation == SIM_WAITS && !t->wants_wait && dice < 50)))
+		sim_leave(s, t, true);
+	else if (dice < 22)
+		sim_sleep_oddly(s, t);
+	else if (dice < 23)
+		sim_emit(s, EV_WAKE, t->tid, t->cpu, 0); /* no effect */
+	else if (dice < 27)
+		sim_stack(s, t, t, EVF_STACK_CLOCK);
+	else if (dice < 30 && !t->inside && t->relation == SIM_HOLDS)
+		sim_gc(s, t);
+	else if (t->inside)
+		sim_epoll(s, t);
+	else if (dice < 40 && t->relation != SIM_WAITS &&
+		 (t->relation == SIM_NONE || sim_chance(s, 10)))
+		sim_epoll(s, t);
+	else if (t->python || sim_chance(s, 2))
+		t->python = true, sim_gil_step(s, t);
+}
+
 static inline void sim_cpu_step(struct sim *s, uint16_t cpu)
 {
 	struct sim_cpu *c = &s->cpus[cpu];
@@ -215,6 +245,7 @@ static inline void sim_init(struct sim *s, uint64_t seed, bool partial)
 	s->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	s->now = 1000000;
 	s->partial = partial;
+	s->aside = true;
 	s->threads_used = 2 + sim_random(s, SIM_TIDS - 1);
 	s->gils_used = sim_chance(s, 25) ? 2 : 1;
 	s->cpus_used = 1 + sim_random(s, SIM_CPUS);

@@ -49,6 +49,7 @@ struct sim_segment {
 	uint16_t cpu;
 	int32_t sysno;
 	bool gc;
+	bool retries; /* it waits, has slept on the mutex, and has a CPU */
 };
 struct sim_span {
 	uint64_t start, end; /* 0: not over yet */
@@ -87,6 +88,8 @@ struct sim_thread {
 	bool in_handover; /* it waits for the GIL while it sleeps */
 	bool mutex;	  /* it sleeps on the GIL's mutex */
 	bool by_mutex;	  /* it waits, and has not come to the condition variable yet */
+	bool retries;	  /* the same, and it has been woken there */
+	bool waits_oddly; /* or has: on another futex than the condition variable */
 	bool signalled; /* by a drop: it does not go to sleep before it has looked at the lock word
 			 */
 	unsigned int sleeps_as; /* EVF_SWITCH_OUT_… of its next sleep */
@@ -108,7 +111,8 @@ struct sim_event {
 struct sim {
 	uint64_t random, now, begin, end;
 	bool partial, recording, loops_late,
-		looks_first; /* at a switch: read before that is emitted */
+		looks_first, /* at a switch: read before that is emitted */
+		aside;	     /* threads sleep on the GIL's other futexes, too */
 	enum sim_tracing tracing;
 	uint32_t threads_used, gils_used, cpus_used;
 	struct sim_thread threads[SIM_TIDS];
@@ -184,6 +188,16 @@ static inline void sim_look(struct sim *s, const struct sim_thread *t, bool defi
 		sim_observe(s, t->gil, t->tid, definite, 0, 0);
 }
 
+/* What it has just read of the GIL itself says that it has waited since it was woken. */
+static inline void sim_look_waits(struct sim *s, const struct sim_thread *t)
+{
+	union event *event = s->events.count ? &s->events.at[s->events.count - 1].event : NULL;
+
+	if (event && t->retries && event->hdr.type == EV_OBSERVE && event->hdr.tid == t->tid &&
+	    event->hdr.ts == s->now && sim_chance(s, 80))
+		event->hdr.flags |= EVF_OBSERVE_WAITS;
+}
+
 /* A stack, numbered like the thread that it belongs to. */
 static inline void sim_stack(struct sim *s, const struct sim_thread *t, const struct sim_thread *of,
 			     unsigned int flags)
@@ -217,11 +231,17 @@ static inline enum thread_state sim_state(const struct sim_thread *t)
 
 static inline void sim_log(struct sim *s, struct sim_thread *t)
 {
-	struct sim_segment now = {s->now, (uint8_t)sim_state(t), t->gil, t->cpu, t->sysno, t->gc};
+	struct sim_segment now = {s->now,
+				  (uint8_t)sim_state(t),
+				  t->gil,
+				  t->cpu,
+				  t->sysno,
+				  t->gc,
+				  t->by_mutex && t->sched == SIM_RUNS};
 	const struct sim_segment *last = t->log.count ? &t->log.at[t->log.count - 1] : NULL;
 
 	if (!last || last->state != now.state || last->cpu != now.cpu || last->sysno != now.sysno ||
-	    last->gil != now.gil || last->gc != now.gc)
+	    last->gil != now.gil || last->gc != now.gc || last->retries != now.retries)
 		SIM_PUSH(t->log, now);
 }
 
@@ -339,6 +359,8 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 		event.switch_out.gil = out->gil;
 		if (s->looks_first)
 			sim_look(s, out, false);
+		if (s->looks_first && sleeps)
+			sim_look_waits(s, out);
 		sim_stack(s, out, out, sleeps ? EVF_STACK_SLEEP : EVF_STACK_PREEMPT);
 		if (sleeps && out->inside)
 			sim_emit_epoll(s, out, true);
@@ -364,6 +386,7 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 	}
 	if (in) {
 		in->sched = SIM_RUNS;
+		in->retries = in->by_mutex;
 		if (in->in_handover)
 			sim_handed_over(s, in);
 		sim_emit(s, EV_SWITCH_IN, in->tid, cpu, 0);
@@ -384,7 +407,7 @@ static inline void sim_take(struct sim *s, struct sim_thread *t)
 			SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 0});
 	}
 	t->relation = SIM_HOLDS;
-	t->taking = t->by_mutex = t->signalled = false;
+	t->taking = t->by_mutex = t->retries = t->signalled = false;
 	t->ts_hold = s->now;
 	t->hold_handoff = s->gils[t->gil].previous != me;
 	s->gils[t->gil].holder = s->gils[t->gil].previous = me;
@@ -433,11 +456,12 @@ static inline void sim_wait(struct sim *s, struct sim_thread *t)
 {
 	if (t->relation != SIM_WAITS)
 		sim_begin_wait(s, t);
-	t->wants_wait = t->by_mutex = t->signalled = false;
 	if (s->partial) {
-		sim_emit(s, EV_WAIT, t->tid, t->gil, 0);
+		sim_emit(s, EV_WAIT, t->tid, t->gil,
+			 t->retries && sim_chance(s, 80) ? EVF_WAIT_WAITED : 0);
 		sim_look(s, t, true);
 	}
+	t->wants_wait = t->by_mutex = t->retries = t->signalled = false;
 	sim_stack(s, t, t, EVF_STACK_WAIT);
 	sim_stack(s, t, &s->threads[s->gils[t->gil].holder], EVF_STACK_HOLDER);
 	if (!s->partial)
@@ -492,8 +516,9 @@ static inline void sim_gil_step(struct sim *s, struct sim_thread *t)
 
 	if (t->relation == SIM_HOLDS)
 		sim_drop(s, t);
-	else if (free && !t->wants_wait && t->relation == SIM_NONE)
-		sim_take(s, t);
+	else if (free &&
+		 ((!t->wants_wait && t->relation == SIM_NONE) || (s->partial && t->by_mutex)))
+		t->wants_wait = false, sim_take(s, t);
 	else if (s->gils[t->gil].holder >= 0 && (t->relation == SIM_NONE || t->wants_wait))
 		sim_wait(s, t);
 	else if (t->relation == SIM_WAITS && !t->wants_wait && s->gils[t->gil].taker < 0)
@@ -531,47 +556,18 @@ static inline void sim_sleep_oddly(struct sim *s, struct sim_thread *t)
 	/* a thread that is stopped has left its system call */
 	if (t->inside && s->tracing != SIM_TRACED)
 		return;
-	if (s->partial || t->inside || t->taking || sim_chance(s, 40)) {
+	if (!s->aside || t->inside || t->taking || sim_chance(s, 40)) {
 		t->sleeps_as = EVF_SWITCH_OUT_STOPPED << sim_random(s, 3);
 	} else if (t->relation == SIM_HOLDS || t->relation == SIM_WAITS) {
 		t->sleeps_as = EVF_SWITCH_OUT_GIL_MUTEX;
 	} else if (t->python) {
 		t->in_handover = sim_chance(s, 50);
 		t->wants_wait = t->by_mutex = !t->in_handover;
+		t->waits_oddly = true;
 		t->sleeps_as = t->in_handover ? EVF_SWITCH_OUT_HANDOVER : EVF_SWITCH_OUT_GIL_MUTEX;
 		sim_begin_wait(s, t);
 	}
 	sim_leave(s, t, true);
-}
-
-static inline void sim_run_step(struct sim *s, struct sim_thread *t)
-{
-	uint32_t dice = sim_random(s, 100);
-
-	if (dice < 5)
-		sim_leave(s, t, false);
-	else if (t->taking)
-		sim_take(s, t);
-	else if (t->signalled && !t->wants_wait && dice < 50)
-		sim_gil_step(s, t);
-	else if (!t->signalled && (dice < 20 || (t->inside && dice < 50) ||
-				   (t->relation == SIM_WAITS && !t->wants_wait && dice < 50)))
-		sim_leave(s, t, true);
-	else if (dice < 22)
-		sim_sleep_oddly(s, t);
-	else if (dice < 23)
-		sim_emit(s, EV_WAKE, t->tid, t->cpu, 0); /* no effect */
-	else if (dice < 27)
-		sim_stack(s, t, t, EVF_STACK_CLOCK);
-	else if (dice < 30 && !t->inside && t->relation == SIM_HOLDS)
-		sim_gc(s, t);
-	else if (t->inside)
-		sim_epoll(s, t);
-	else if (dice < 40 && t->relation != SIM_WAITS &&
-		 (t->relation == SIM_NONE || sim_chance(s, 10)))
-		sim_epoll(s, t);
-	else if (t->python || sim_chance(s, 2))
-		t->python = true, sim_gil_step(s, t);
 }
 
 static inline void sim_wake(struct sim *s, struct sim_thread *t, bool first)

@@ -140,6 +140,7 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 		if (process_of(t)->partial)
 			edges_off(w, t, ts);
 	}
+	retry_over(w, t);
 	relation_list(w, t);
 	if (sched == SCHED_RUNNING && (t->in_handover || edges_ends_wait(t)))
 		relation_handed_over(w, t, ts);
@@ -243,6 +244,8 @@ static void sched_out(struct world *w, struct thread_machine *t, const struct ev
 		sched_set(w, t, SCHED_READY, event->hdr.aux, ts);
 		return;
 	}
+	if (flags & EVF_SWITCH_OUT_SYSCALL)
+		retry_over(w, t);
 	if (is_elsewhere(event)) {
 		relation_elsewhere(w, t, ts);
 		if (process_of(t)->partial)

@@ -131,12 +131,90 @@ static void settle_none(struct world *w, struct thread_machine *t, uint64_t ts)
 
 void edges_off(struct world *w, struct thread_machine *t, uint64_t ts)
 {
-	if (t->ts_sampled != ts || !t->sampled || t->relation != (REL_NONE | REL_HOLDING))
+	bool looked = t->ts_sampled == ts && t->sampled;
+
+	if (t->relation != (REL_NONE | REL_HOLDING))
+		return;
+	if (t->ended.gil && !(looked && t->sampled_gil))
+		relation_set(w, t, REL_UNKNOWN); /* perhaps it waits still */
+	if (!looked || t->relation == REL_UNKNOWN)
 		return;
 	if (!t->sampled_gil)
 		settle_none(w, t, ts);
 	else if (!t->sampled_gil->pub.holder)
 		gil_hold_begin(w, t->sampled_gil, t, ts, false);
+}
+
+/* ── waits that go on ────────────────────────────────────────────────────── */
+
+/*
+ * A thread is woken from a sleep on the GIL's mutex, and finds it taken again.
+ *
+ * The wait ends when it has a CPU again, for no TAKE would show that it has the GIL then. It is put
+ * aside, with the thread's open interval, until the thread's next event. If that says that
+ * the thread has waited all the time (OBSERVE `waits`, WAIT `waited`), so be it: the interval is
+ * one of waiting, and the next wait is the same one. Otherwise it is emitted as it was.
+ */
+void retry_begin(struct thread_machine *t, const struct gil_wait *wait)
+{
+	t->ended = *wait;
+}
+
+void retry_over(struct world *w, struct thread_machine *t)
+{
+	if (t->ended.gil && (t->ended.whole || t->ended.start < t->ended.end))
+		emit_later(w, EMIT_WAIT)->wait = t->ended;
+	t->ended.gil = NULL;
+}
+
+bool retry_waited(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
+{
+	uint64_t since = t->open.start;
+
+	if (t->ended.gil != &g->pub || t->sched != SCHED_RUNNING || relation_known(t->relation) ||
+	    since >= ts)
+		return false;
+	if (since != t->ended.end) { /* some of it has been emitted as something else */
+		retry_over(w, t);
+		t->ended = (struct gil_wait){.gil = &g->pub, .thread = &t->pub, .start = since};
+	}
+	t->ended.end = ts;
+	edges_sample_none(w, t);
+	t->pub.gil = &g->pub;
+	gil_contended(w, g, since, ts);
+	thread_waited(w, t);
+	return true;
+}
+
+uint64_t retry_resume(struct world *w, struct thread_machine *t, const struct gil_machine *g,
+		      uint64_t ts, struct gil_wait *wait)
+{
+	if (t->ended.gil != &g->pub || t->ended.end != ts) {
+		retry_over(w, t);
+		return ts;
+	}
+	*wait = t->ended;
+	t->ended.gil = NULL;
+	return t->open.start;
+}
+
+void gil_contended(struct world *w, struct gil_machine *g, uint64_t start, uint64_t end)
+{
+	uint64_t since = g->ts_calm > start ? g->ts_calm : start;
+
+	if (g->pub.waiters && g->pub.ts_contention > since)
+		g->pub.ts_contention = since;
+	if (g->pub.waiters || since >= end)
+		return;
+	emit_later(w, EMIT_CONTENTION)->contention = (struct contention){
+		.gil = &g->pub, .start = since, .end = end};
+	g->ts_calm = end;
+}
+
+void relation_elsewhere(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (t->relation == REL_WAITING && t->by_mutex)
+		relation_handed_over(w, t, ts);
 }
 
 /* ── holders ─────────────────────────────────────────────────────────────── */
@@ -255,6 +333,8 @@ void edges_feed(struct world *w, const struct fact *fact)
 		edges_take_drop(w, g, t, flags & EVF_DROP_REQUESTED, ts);
 		break;
 	case EV_WAIT:
+		if (flags & EVF_WAIT_WAITED)
+			retry_waited(w, g, t, ts);
 		edges_sample_none(w, t);
 		relation_wait(w, g, t, false, ts);
 		break;
@@ -406,6 +486,8 @@ void edges_observe(struct world *w, const struct fact *fact, struct thread_machi
 
 	if (observer && (observer->pub.process != g->pub.process || since != ts))
 		observer = NULL;
+	if (observer && flags & EVF_OBSERVE_WAITS && retry_waited(w, g, observer, ts))
+		relation_wait_on(w, g, observer, ts);
 	if (since < w->ts_facts || g->ts_fact >= since)
 		return;
 	observe_gil(w, fact, observer, holder, since);

@@ -30,6 +30,16 @@ void edges_recount(struct world *w, struct thread_machine *t);
 /* It waits, and is known to do so only as long as it sleeps. */
 bool edges_ends_wait(const struct thread_machine *t);
 void edges_feed(struct world *w, const struct fact *fact);
+/* This wait ends now; it may turn out to go on. */
+void retry_begin(struct thread_machine *t, const struct gil_wait *wait);
+/* It has not gone on: emits it, if there is one. */
+void retry_over(struct world *w, struct thread_machine *t);
+/* It has gone on until `ts`, unless there is none. */
+bool retry_waited(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts);
+/* A wait that begins at `ts`: if it is that one, *wait has it from its begin on. Returns since when
+ * the thread waits that has seemed not to. */
+uint64_t retry_resume(struct world *w, struct thread_machine *t, const struct gil_machine *g,
+		      uint64_t ts, struct gil_wait *wait);
 void edges_observe(struct world *w, const struct fact *fact, struct thread_machine *holder);
 
 #endif

@@ -149,8 +149,9 @@ void gil_violate(struct world *w, struct gil_machine *g, uint64_t ts)
 	gil_unknown(w, g, ts);
 }
 
-static void emit_waiters(const struct world *w, const struct gil_machine *g, uint64_t ts)
+static void emit_waiters(const struct world *w, struct gil_machine *g, uint64_t ts)
 {
+	g->ts_waiters = ts;
 	if (w->sink.waiters)
 		w->sink.waiters(w->sink.ctx, &g->pub, ts);
 }
@@ -158,31 +159,35 @@ static void emit_waiters(const struct world *w, const struct gil_machine *g, uin
 static void wait_begin(struct world *w, struct thread_machine *t, struct gil_machine *g,
 		       uint64_t ts, bool whole)
 {
+	struct gil_wait wait = {.start = ts, .whole = whole};
+	uint64_t since = retry_resume(w, t, g, ts, &wait);
+
 	if (g->pub.waiters++ == 0)
 		g->pub.ts_contention = ts;
 	relation_set(w, t, REL_WAITING);
 	t->pub.gil = &g->pub;
-	t->ts_wait = ts;
-	t->wait_whole = whole;
+	t->ts_wait = wait.start;
+	t->wait_whole = wait.whole;
 	if (t->pub.loop)
 		DL_PREPEND2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
 	else
 		DL_APPEND2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
 	edges_recount(w, t);
-	emit_waiters(w, g, ts);
+	emit_waiters(w, g, since < g->ts_waiters ? ts : since);
 }
 
 static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, bool whole)
 {
 	struct gil_machine *g = gil_of(t);
+	struct gil_wait wait = {.gil = &g->pub,
+				.thread = &t->pub,
+				.start = t->ts_wait,
+				.end = ts,
+				.whole = whole && t->wait_whole};
 
-	whole = whole && t->wait_whole;
-	if (whole || t->ts_wait < ts)
-		emit_later(w, EMIT_WAIT)->wait = (struct gil_wait){.gil = &g->pub,
-								   .thread = &t->pub,
-								   .start = t->ts_wait,
-								   .end = ts,
-								   .whole = whole};
+	retry_begin(t, &wait);
+	if (!whole || !t->by_mutex || !gil_is_partial(g))
+		retry_over(w, t);
 	relation_set(w, t, REL_UNKNOWN);
 	t->in_handover = t->by_mutex = false;
 	t->wait_stack.hdr.type = 0;
@@ -193,9 +198,7 @@ static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, boo
 	emit_waiters(w, g, ts);
 	if (g->pub.waiters)
 		return;
-	if (g->pub.ts_contention < ts)
-		emit_later(w, EMIT_CONTENTION)->contention = (struct contention){
-			.gil = &g->pub, .start = g->pub.ts_contention, .end = ts};
+	gil_contended(w, g, g->pub.ts_contention, ts);
 	/* its DROP would not be traced any more */
 	if (gil_is_partial(g) && g->pub.holder)
 		edges_decay(w, machine_of(g->pub.holder), ts);
@@ -241,6 +244,13 @@ void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machin
 	edges_recount(w, t);
 }
 
+void relation_wait_on(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
+{
+	wait_begin(w, t, g, ts, true);
+	t->by_mutex = true;
+	edges_recount(w, t);
+}
+
 void relation_sleep_in_wait(struct world *w, struct gil_machine *g, struct thread_machine *t,
 			    uint64_t ts)
 {
@@ -249,12 +259,6 @@ void relation_sleep_in_wait(struct world *w, struct gil_machine *g, struct threa
 	t->pub.python = true;
 	/* its WAIT may have been lost; in mode futex there is none */
 	relation_wait(w, g, t, g->pub.mode != MODE_FUTEX, ts);
-}
-
-void relation_elsewhere(struct world *w, struct thread_machine *t, uint64_t ts)
-{
-	if (t->relation == REL_WAITING && t->by_mutex)
-		relation_handed_over(w, t, ts);
 }
 
 void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts)

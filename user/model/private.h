@@ -89,6 +89,8 @@ struct gil_machine {
 	bool touched;		  /* on world.touched_gils */
 	struct thread *previous; /* last certain holder; NULL when one may have been missed since */
 	uint64_t ts_counted;	 /* pub.unknown_ns is complete up to then */
+	uint64_t ts_calm;	 /* emitted contention ends then */
+	uint64_t ts_waiters;	 /* pub.waiters has been emitted as of then */
 	uint64_t ts_fact;	 /* last TAKE, DROP or not locked WAIT_END */
 	bool hold_whole, hold_handoff;
 	bool weak;    /* holder or freedom come from an observation without the GIL's mutex, so a
@@ -146,6 +148,8 @@ struct thread_machine {
 	bool by_mutex;	  /* waits, because it slept on the GIL's mutex without having the GIL; no
 			     WAIT has come since */
 	uint64_t ts_wait; /* begin of the wait in progress */
+	struct gil_wait ended; /* partial: it ended with a sleep on the mutex, and may go on
+				  (edges.c); gil NULL: there is none */
 
 	/* partial, as last observed; valid only as long as the thread cannot act: edges.c */
 	bool sampled;			 /* it was observed, … */
@@ -433,6 +437,8 @@ void thread_tell(struct world *w, const struct thread_machine *t, uint64_t ts);
 void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts);
 /* Derives the states of the threads that have moved; the only place that does. */
 void threads_derive(struct world *w, uint64_t ts);
+/* Its open interval turns out to be one of waiting for its GIL. */
+void thread_waited(struct world *w, struct thread_machine *t);
 /* Its open interval has proved wrong, and becomes unknown. */
 void thread_doubt(struct world *w, struct thread_machine *t);
 /*
@@ -516,6 +522,12 @@ void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts); /
  * the GIL. Returns whether it was known. */
 bool relation_drop(struct world *w, struct gil_machine *g, struct thread_machine *t, bool requested,
 		   bool violates, uint64_t ts);
+/* Somebody waited for it in [start, end]: emits what of that has not been emitted, and is not in
+ * progress. */
+void gil_contended(struct world *w, struct gil_machine *g, uint64_t start, uint64_t end);
+/* The wait that began with a sleep on the mutex goes on (edges.c). */
+void relation_wait_on(struct world *w, struct gil_machine *g, struct thread_machine *t,
+		      uint64_t ts);
 /* It continues without the GIL, which was switched off. */
 void relation_go_on(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts);
 /* A fact of the thread does not fit its relation: an earlier one was missed. */

@@ -194,24 +194,31 @@ void threads_derive(struct world *w, uint64_t ts)
 		derive_many(w, count, ts);
 }
 
-static void open_doubt(struct world *w, struct thread_machine *t, struct gil *gil, bool still)
+static void open_revise(struct world *w, struct thread_machine *t, enum thread_state state,
+			struct gil *gil, bool still)
 {
-	t->open.state = TS_UNKNOWN;
+	t->open.state = state;
 	t->open.gil = gil;
 	t->open.still = still;
 	t->open.sysno = SYSNO_NONE;
 	t->open.file = 0;
 	t->open.cpu = CPU_NONE;
 	t->open.throttled = t->open.sampled = false;
-	t->pub.state = TS_UNKNOWN;
+	t->pub.state = state;
 	t->pub.sysno = SYSNO_NONE;
 	thread_tell(w, t, t->open.start);
 	thread_moved(w, t);
 }
 
+void thread_waited(struct world *w, struct thread_machine *t)
+{
+	t->pub.ts_state = t->open.start;
+	open_revise(w, t, TS_GIL_WAIT, t->pub.gil, false);
+}
+
 void thread_doubt(struct world *w, struct thread_machine *t)
 {
-	open_doubt(w, t, NULL, false);
+	open_revise(w, t, TS_UNKNOWN, NULL, false);
 }
 
 bool thread_waits_anyway(const struct thread_machine *t)
@@ -230,7 +237,7 @@ void thread_doubt_sched(struct world *w, struct thread_machine *t)
 
 	if (thread_waits_anyway(t))
 		return;
-	open_doubt(w, t, holds ? t->pub.gil : NULL, thread_is_off(t));
+	open_revise(w, t, TS_UNKNOWN, holds ? t->pub.gil : NULL, thread_is_off(t));
 	t->wait_whole = false;
 }
 

@@ -193,6 +193,7 @@ static void end_thread(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	if (t->relation == REL_WAITING)
 		relation_leave(w, t, ts);
+	retry_over(w, t);
 	loop_break(w, t, ts, true);
 }
 

@@ -368,9 +368,9 @@ static void a_wait_on_the_mutex_ends_with_its_sleep(void **state)
 	       "105-110 1 runnable cpu0\n"
 	       "110-120 1 unknown\n"
 	       "120-131 1 gil_wait\n"
-	       "wait 120-131 1 whole\n"
 	       "contention 120-131\n"
 	       "131-132 1 unknown\n"
+	       "wait 120-131 1 whole\n"
 	       "132-140 1 gil_wait\n"
 	       "wait 132-140 1\n"
 	       "contention 132-140\n");
@@ -422,9 +422,9 @@ static void a_sleeper_on_the_mutex_that_acts_has_run(void **state)
 	       "106-110 1 unknown\n"
 	       "110-125 1 gil_wait\n"
 	       "125-140 1 unknown\n"
-	       "wait 110-140 1\n"
 	       "contention 110-140\n"
-	       "140-160 1 python cpu0 sampled\n");
+	       "140-160 1 python cpu0 sampled\n"
+	       "wait 110-140 1\n");
 }
 
 static void a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain(void **state)
