@@ -70,9 +70,14 @@ struct thread_note {
 	__u64 asked;			    /* when tstate was last searched for */
 	__u64 futex;	/* address of the one that it sleeps on while it holds others up, or 0 … */
 	__u64 ts_futex; /* … since then */
-	__u32 retry_ns; /* back-off before tstate is searched for again */
-	__u32 epfd;	/* descriptor + 1 of the epoll wait it is in, or 0; where returns are not
-			   traced, of the last one */
+	/* modes other than exact: its last sleep on a GIL's mutex (handoff.bpf.h) */
+	__u64 words;	   /* that GIL's shared_gil_words; 0: it has done something else since */
+	__u64 mutex;	   /* the futex */
+	__u64 state;	   /* tstate then */
+	__u64 takes;	   /* switch_number while it slept; 0: not known, or it had the GIL last */
+	__u32 retry_ns;	   /* back-off before tstate is searched for again */
+	__u32 epfd;	   /* descriptor + 1 of the epoll wait it is in, or 0; where returns are not
+			      traced, of the last one */
 	__u32 waited_epfd; /* … of its last one, until the thread closes that */
 	__u16 cpu;	   /* CPU + 1 that it waits for, or 0 */
 	__u8 wait_goes_on; /* the last WAIT_END did not end its wait for the GIL: a WAIT follows */

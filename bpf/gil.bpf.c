@@ -108,17 +108,32 @@ static __always_inline void observe_holder(__u64 ts, const struct shared_gil *gi
 	emit(&record, sizeof(record));
 }
 
+/* The same, of the thread that comes to WAIT: was it on its way there since it was woken? */
+static __always_inline bool has_waited(struct thread_note *note, const struct shared_gil *gil)
+{
+	__u64 at = gil->address + gil->layout.last_holder;
+	struct shared_gil_words words;
+	bool waited = note->takes && !bpf_probe_read_user(&words, sizeof(words), (void *)at) &&
+		      waits_still(0, note, at, &words, true);
+
+	note->words = note->takes = 0;
+	return waited;
+}
+
 SEC("uprobe")
 int BPF_KPROBE(gil_wait, __u64 cond)
 {
 	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
 	const struct shared_gil *gil = gil_of_condition(cond, CONDITION_COND, ts, me);
 	struct thread_note *note;
+	bool waited = false;
 
 	if (!gil)
 		return 0;
 	note = note_of((__u32)me);
 	if (note) {
+		if (mode != SHARED_MODE_EXACT)
+			waited = has_waited(note, gil);
 		note->wait_cond = cond;
 		/* a drop may wake it before its sleep is noted */
 		if (mode != SHARED_MODE_EXACT)
@@ -127,7 +142,8 @@ int BPF_KPROBE(gil_wait, __u64 cond)
 	if (mode == SHARED_MODE_EXACT)
 		send_wait_stacks(ts, gil, !note || !note->wait_goes_on);
 
-	struct ev_wait record = {.hdr = HDR(WAIT, ts, (__u32)me, gil->index, 0)};
+	struct ev_wait record = {
+		.hdr = HDR(WAIT, ts, (__u32)me, gil->index, waited ? EVF_WAIT_WAITED : 0)};
 	emit(&record, sizeof(record));
 	if (mode == SHARED_MODE_EXACT)
 		return 0;

@@ -112,6 +112,98 @@ static __always_inline void tell_other_wake(__u64 ts, __u32 tid)
 	emit(&record, sizeof(record));
 }
 
+/* ── retries on the mutex ────────────────────────────────────────────────────────────────────── */
+
+/*
+ * A thread that is woken on the GIL's mutex, and waits for the GIL still.
+ *
+ * take_gil begins by locking that mutex. A thread that sleeps there is woken when it is free, may
+ * find it taken again, and sleep again; or it gets the mutex, finds the GIL taken, and comes to
+ * WAIT. Whether it has had the GIL in between, no probe shows, but the GIL does (take_gil in
+ * Python/ceval_gil.h, with the mutex held):
+ *
+ *	locked = 1;
+ *	if (last_holder != tstate) {
+ *		last_holder = tstate;
+ *		++switch_number;
+ *	}
+ *
+ * If another thread was the last holder while this one slept, its own take would be counted. So it
+ * has not had the GIL if the number is still the same. Nor has it if the number is greater by one,
+ * and another thread is the last holder: that one's take would be counted, too.
+ *
+ * The two are read by the thread that wakes it, for until then they change most. What it finds
+ * later, it reads itself. Another thread may then be between the two stores; not with the mutex
+ * held (WAIT), nor if the mutex was free after `last_holder` was read and before the number was.
+ * And the last holder's state must not be at the address of the one that this thread waits with: it
+ * may have taken the GIL, deleted its state, and left that memory to another thread's.
+ */
+
+/* The thread with this note sleeps on the mutex, and the current thread is of the same process. */
+static __always_inline void note_takes(struct thread_note *note, const struct shared_python *python)
+{
+	struct shared_gil_words words;
+
+	if (!bpf_probe_read_user(&words, sizeof(words), (void *)note->words))
+		note->takes = is_thread(python, words.last_holder, note->pointer)
+				      ? 0
+				      : words.switch_number;
+}
+
+/* The current thread, with this state, goes to sleep on the mutex of the GIL at `gil`. In a build
+ * whose GIL can be switched off, a thread may have gone on without it. */
+static __always_inline void sleep_on_mutex(__u64 ts, struct thread_note *note, __u64 tstate,
+					   __u64 gil, __u64 futex)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+
+	if (!python || !tstate || python->gil_layout.enabled != GIL_NO_FIELD)
+		return;
+	note->words = gil + python->gil_layout.last_holder;
+	note->mutex = futex;
+	note->state = tstate;
+	/* it may be woken on another CPU before it is watched: then this is as good */
+	note_takes(note, python);
+	watch_futex(ts, note, futex);
+}
+
+/* Another thread wakes the one with this note, which sleeps on the mutex. */
+static __always_inline void wake_on_mutex(struct thread_note *note, __u32 tgid, bool same_process)
+{
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+
+	if (same_process && python)
+		note_takes(note, python);
+	leave_futex(note);
+}
+
+/*
+ * Whether the current thread waits for the GIL still, whose `words` it has read from `at`. Without
+ * `definite` it is not between the two stores itself.
+ */
+static __always_inline bool waits_still(const struct shared_python *python,
+					const struct thread_note *note, __u64 at,
+					const struct shared_gil_words *words, bool definite)
+{
+	__u64 number = words->switch_number;
+	__u32 mutex = 1;
+
+	if (!note->takes || note->words != at)
+		return false;
+	if (number == note->takes)
+		return true;
+	if (number != note->takes + 1 || words->last_holder == note->state)
+		return false;
+	if (definite) /* it is locked, and not by this thread */
+		return true;
+	if (is_thread(python, words->last_holder, note->pointer))
+		return false;
+	bpf_probe_read_user(&mutex, sizeof(mutex), (void *)note->mutex);
+	return !mutex &&
+	       read_word(at + __builtin_offsetof(struct shared_gil_words, switch_number)) == number;
+}
+
 /* ── mode futex: no uprobe says that a thread waits ──────────────────────────────────────────── */
 
 /* glibc waits with a limit by FUTEX_WAIT_BITSET (sysdeps/nptl/futex-internal.c), as take_gil does;

@@ -117,6 +117,23 @@ static __always_inline __u64 read_word(__u64 address)
 	return bpf_probe_read_user(&word, sizeof(word), (void *)address) ? 0 : word;
 }
 
+/*
+ * PyThreadState.thread_id is pthread_self(). On x86 that is the thread pointer itself. On arm64
+ * libc keeps its descriptor of the thread right below the thread pointer; its size varies, but no
+ * other thread's descriptor is as near.
+ */
+static __always_inline bool is_thread(const struct shared_python *python, __u64 tstate,
+				      __u64 pointer)
+{
+	__u64 id = read_word(tstate + python->layout.tstate_thread_id);
+
+#if defined(__TARGET_ARCH_x86)
+	return id == pointer;
+#else
+	return id && pointer - id <= 8192;
+#endif
+}
+
 /* The innermost frame of a thread state, Python's or a shim; 0: it has none. */
 static __always_inline __u64 first_frame(const struct shared_python *python, __u64 tstate)
 {

@@ -4,7 +4,7 @@
  *
  * The interpreter's list is searched once per thread; what was found is verified at every use.
  */
-#include "pystack.bpf.h"
+#include "handoff.bpf.h"
 
 enum {
 	STATES_MAX = 288, /* thread states and interpreters read by one search; new ones are at the
@@ -22,23 +22,6 @@ static __always_inline __u64 thread_pointer(void)
 	return BPF_CORE_READ(task, thread.fsbase);
 #else
 	return BPF_CORE_READ(task, thread.uw.tp_value);
-#endif
-}
-
-/*
- * PyThreadState.thread_id is pthread_self(). On x86 that is the thread pointer itself. On arm64
- * libc keeps its descriptor of the thread right below the thread pointer; its size varies, but no
- * other thread's descriptor is as near.
- */
-static __always_inline bool is_thread(const struct shared_python *python, __u64 tstate,
-				      __u64 pointer)
-{
-	__u64 id = read_word(tstate + python->layout.tstate_thread_id);
-
-#if defined(__TARGET_ARCH_x86)
-	return id == pointer;
-#else
-	return id && pointer - id <= 8192;
 #endif
 }
 
@@ -196,22 +179,23 @@ static __always_inline void observe_gil(__u64 ts, __u32 tid, const struct shared
 					__u32 flags)
 {
 	struct ev_observe record = {.hdr = HDR(OBSERVE, ts, tid, index, flags & EVF_OBSERVE_CLOCK)};
-	__u64 holder = 0;
-	__u32 locked = 0;
+	__u64 at = gil + python->gil_layout.last_holder;
+	struct shared_gil_words words;
 
-	if (bpf_probe_read_user(&locked, sizeof(locked), (void *)(gil + python->gil_layout.locked)))
+	if (bpf_probe_read_user(&words, sizeof(words), (void *)at))
 		return;
-	if (locked == 1)
-		holder = read_word(gil + python->gil_layout.last_holder);
-	if (holder && is_thread(python, holder, note->pointer)) {
+	if (words.locked == 1 && words.last_holder &&
+	    is_thread(python, words.last_holder, note->pointer)) {
 		record.hdr.flags |= EVF_OBSERVE_LOCKED;
 		record.holder = tid;
-		note->holds_by = holder;
+		note->holds_by = words.last_holder;
 	} else if (flags & PYSTACK_PREEMPTED && in_transition(python, gil)) {
 		return;
-	} else if (locked == 1) {
+	} else if (words.locked == 1) {
 		record.hdr.flags |= EVF_OBSERVE_LOCKED | EVF_OBSERVE_OTHER;
 	}
+	if (!(flags & PYSTACK_PREEMPTED) && waits_still(python, note, at, &words, false))
+		record.hdr.flags |= EVF_OBSERVE_WAITS;
 	emit(&record, sizeof(record));
 }
 

@@ -194,7 +194,7 @@ static __always_inline void look_at_python(__u64 ts, struct leaver *leaver)
 		return;
 	if (!exact)
 		seen = pystack_observe(
-			ts, (leaver->runnable ? PYSTACK_PREEMPTED : 0) |
+			ts, (leaver->runnable || leaver->stop ? PYSTACK_PREEMPTED : 0) |
 				    (leaver->idle && leaver->note->tstate ? PYSTACK_KNOWN : 0));
 	leaver->tstate = seen & ~(__u64)PYSTACK_HOLDS;
 	if (!leaver->tstate && (!exact || stack_kinds))
@@ -237,10 +237,17 @@ static __always_inline void send_sleep(const struct ev_switch_out *record,
 	__u32 tid = record->hdr.tid;
 	__u8 both = EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER;
 
+	if (note && mode != SHARED_MODE_EXACT)
+		note->words = note->takes = 0;
 	if (!note || leaver->idle)
 		return;
 	if (mode == SHARED_MODE_FUTEX && (record->hdr.flags & both) == both) {
 		begin_wait(ts, note, tid, gil, record->gil, entry->argument);
+		return;
+	}
+	if (mode != SHARED_MODE_EXACT && !note->wait_cond &&
+	    (record->hdr.flags & both) == EVF_SWITCH_OUT_GIL_MUTEX) {
+		sleep_on_mutex(ts, note, leaver->tstate, gil, entry->argument);
 		return;
 	}
 	if (note->wait_cond) {
@@ -454,9 +461,13 @@ int BPF_PROG(on_waking, struct task_struct *task)
 		wake_waiter(ts, tid, me, same_process, note);
 		return 0;
 	}
+	address = note->futex;
+	if (mode != SHARED_MODE_EXACT && note->words && address == note->mutex) {
+		wake_on_mutex(note, task->tgid, same_process);
+		return 0;
+	}
 	if (!same_process || ts - note->ts_futex < HELD_UP_NS)
 		return 0;
-	address = note->futex;
 	if (woken_futex() != address)
 		return 0;
 	leave_futex(note);

@@ -103,6 +103,15 @@ struct shared_gil_list {
 	} gils[SHARED_GIL_LIST_MAX];
 };
 
+/* Part of a GIL (gil_layout.h), in the order in which take_gil writes it, but for `locked`, which
+ * is first. */
+struct shared_gil_words {
+	wire_u64 last_holder;
+	wire_u32 locked;
+	wire_u32 spare;
+	wire_u64 switch_number;
+};
+
 /* Records of one CPU that found no room in the ring. */
 struct shared_loss {
 	wire_u64 count, first_ts, last_ts;
