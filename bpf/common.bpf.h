@@ -82,6 +82,7 @@ struct thread_note {
 	__u16 cpu;	   /* CPU + 1 that it waits for, or 0 */
 	__u8 wait_goes_on; /* the last WAIT_END did not end its wait for the GIL: a WAIT follows */
 	__u8 runs_loop;	   /* it has waited on a loop's descriptor */
+	__u8 dropped;	   /* its drop was seen, and it has neither slept nor waited since */
 };
 
 struct {

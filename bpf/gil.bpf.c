@@ -135,6 +135,7 @@ int BPF_KPROBE(gil_wait, __u64 cond)
 		if (mode != SHARED_MODE_EXACT)
 			waited = has_waited(note, gil);
 		note->wait_cond = cond;
+		note->dropped = 0;
 		/* a drop may wake it before its sleep is noted */
 		if (mode != SHARED_MODE_EXACT)
 			watch_futex(ts, note, cond);

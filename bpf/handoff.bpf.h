@@ -84,12 +84,14 @@ static __always_inline bool tell_drop(__u64 ts, __u64 me, __u64 futex, struct th
 	struct shared_gil_key key = {.condition = waiter->wait_cond, .tgid = me >> 32};
 	struct shared_gil *gil = find_gil(&key);
 	__u32 tid = (__u32)me;
-	const struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
 	bool requested = false;
 
 	if (!gil || !wakes_condition(gil, futex, waiter->futex) || (note && note->wait_cond))
 		return false;
 	check_current(ts, tid);
+	if (note)
+		note->dropped = 1;
 	if (gil->pending || mode == SHARED_MODE_FUTEX) {
 		requested = drop_requested(gil);
 		gil->pending = 0;

@@ -162,6 +162,9 @@ __noinline __u32 pystack_own_tid(void)
  * to set `locked`. So while it has the mutex, only what names it counts. In glibc the mutex's owner
  * is set once it is locked, and cleared before it is unlocked: at either time the GIL is as it was,
  * or as it will be.
+ *
+ * A thread whose drop was seen, and that has not waited since, has none while `locked` is 0. With
+ * one CPU that is where nearly all lose it: drop_gil wakes the next one with the mutex held.
  */
 static __always_inline bool in_transition(const struct shared_python *python, __u64 gil)
 {
@@ -189,7 +192,8 @@ static __always_inline void observe_gil(__u64 ts, __u32 tid, const struct shared
 		record.hdr.flags |= EVF_OBSERVE_LOCKED;
 		record.holder = tid;
 		note->holds_by = words.last_holder;
-	} else if (flags & PYSTACK_PREEMPTED && in_transition(python, gil)) {
+	} else if (flags & PYSTACK_PREEMPTED && (words.locked || !note->dropped) &&
+		   in_transition(python, gil)) {
 		return;
 	} else if (words.locked == 1) {
 		record.hdr.flags |= EVF_OBSERVE_LOCKED | EVF_OBSERVE_OTHER;

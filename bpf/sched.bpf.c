@@ -377,6 +377,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		struct leaver leaver = {};
 
 		look_at_leaver(&leaver, prev, out, leaving, runnable, state);
+		if (leaving && !runnable)
+			leaving->dropped = 0;
 		look_at_python(ts, &leaver);
 		send_stack_of(ts, &leaver);
 		emit_switch_out(ts, cpu, &leaver);
