@@ -373,12 +373,16 @@ class Quota:
 
     def __init__(self, share, period_us=100_000):
         quota = int(share * period_us)
+        enabled = "/sys/fs/cgroup/cgroup.subtree_control"
+        if os.path.exists(enabled):
+            with contextlib.suppress(OSError):  # as an init system does; a guest has none
+                write(enabled, "+cpu")
         if os.path.exists("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"):
             base, files = (
                 "/sys/fs/cgroup/cpu",
                 {"cpu.cfs_period_us": period_us, "cpu.cfs_quota_us": quota},
             )
-        elif "cpu" in read("/sys/fs/cgroup/cgroup.subtree_control").split():
+        elif "cpu" in read(enabled).split():
             base, files = "/sys/fs/cgroup", {"cpu.max": f"{quota} {period_us}"}
         else:
             raise FileNotFoundError("no control group with a cpu controller")
