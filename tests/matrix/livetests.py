@@ -69,7 +69,7 @@ def result(status, said):
         word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|error)", lines[-1])
     }
     faults = [
-        re.sub(r"^(FAILED|ERROR) \S*/", "", line)
+        re.sub(r"^(FAILED|ERROR) [^\s\[]*/", "", line)
         for line in lines
         if line.startswith(("FAILED ", "ERROR "))
     ]
