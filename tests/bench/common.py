@@ -125,10 +125,10 @@ class Observer:
 
     file = None  # the recording
 
-    def __init__(self, command, *arguments):
+    def __init__(self, command, *arguments, prefix=()):
         reader, writer = os.pipe()
         self.process = subprocess.Popen(
-            [str(GILSCOPE), command, "--ready-fd", str(writer), *map(str, arguments)],
+            [*prefix, str(GILSCOPE), command, "--ready-fd", str(writer), *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -144,8 +144,8 @@ class Observer:
         self.since = time.monotonic()
 
     def finish(self):
-        """Sets `stdout`, `stderr`, `cpu_ns` and `user_ns` (of its whole life), `observed_s`, and
-        `exit_s`, the seconds from Ctrl-C to the exit."""
+        """Sets `stdout`, `stderr`, `cpu_ns` (of its whole life), `observed_s`, and `exit_s`, the
+        seconds from Ctrl-C to the exit."""
         begin = time.monotonic()
         self.observed_s = begin - self.since
         self.process.send_signal(signal.SIGINT)
@@ -155,7 +155,7 @@ class Observer:
         _, status, usage = os.wait4(self.pid, 0)
         self.exit_s = time.monotonic() - begin
         self.process.returncode = os.waitstatus_to_exitcode(status)
-        self.cpu_ns, self.user_ns = usage_ns(usage), int(usage.ru_utime * 1e9)
+        self.cpu_ns = usage_ns(usage)
         if self.process.returncode not in (0, STATUS_PARTIAL):
             raise Trouble(f"gilscope: exit status {self.process.returncode}: {self.stderr.strip()}")
 
@@ -196,10 +196,16 @@ def modes(options):
     return [mode for mode in modes_there(GILSCOPE) if not options.mode or mode in options.mode]
 
 
-def record(pids, *arguments, file="/dev/null", mode=None):
+def record(pids, *arguments, file="/dev/null", mode=None, prefix=()):
     asked = ("--mode", mode) if mode and len(modes_there(GILSCOPE)) > 1 else ()
     observer = Observer(
-        "record", *(word for pid in pids for word in ("-p", pid)), "-o", file, *asked, *arguments
+        "record",
+        *(word for pid in pids for word in ("-p", pid)),
+        "-o",
+        file,
+        *asked,
+        *arguments,
+        prefix=prefix,
     )
     observer.file = None if file == "/dev/null" else file
     return observer
