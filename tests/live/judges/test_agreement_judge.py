@@ -46,6 +46,7 @@ def report():
         "preempted_by": [{"pid": 9, "ns": 5 * MS}],
     }
     return {
+        "mode": "exact",
         "window": {"start_ns": 1000 * MS, "end_ns": 2000 * MS},
         "stall_ns": 50 * MS,
         "evidence": {"unknown_ns": 0, "thread_ns": 2000 * MS, "lost": 0, "late": 0, "missed": 0},
@@ -138,6 +139,14 @@ def unknown(found):
     found["evidence"]["unknown_ns"] += 30 * MS
 
 
+def in_edges(found):
+    found["mode"] = "edges"
+
+
+def waits(count):
+    return lambda found: parts(found)[1][0].update(waits=count)
+
+
 def short_stall(ms):
     """One more, barely a stall."""
 
@@ -159,7 +168,8 @@ RIGHT = {
     "1 % of a wait": in_thread(0, "gil_wait", "idle", 0.9),
     "3 % between python and native": in_thread(1, "native", "python", 3),
     "sampled": in_thread(1, "native", "python", 50, sampled_ns=100 * MS),
-    "a retry on the mutex": in_thread(0, "gil_wait", "python", 1.04, sampled_ns=50 * MS),
+    "a trap before the take": both(in_edges, in_thread(0, "gil_wait", "python", 1.1)),
+    "retries that count as waits": both(in_edges, waits(12)),
     "unknown": both(in_thread(0, "gil_wait", "unknown", 30, waits=7), unknown),
     "edges within 10 µs": with_stall(0, start_ns=1100 * MS - 9_000, end_ns=1200 * MS + 9_000),
     "an interrupt between two stamps": with_stall(0, end_ns=1200 * MS + 50_000),
@@ -181,7 +191,7 @@ RIGHT = {
             {**found["findings"][1], "ns": 10 * MS},
         ]
     ),
-    "a wait cut at the window's end": lambda found: parts(found)[1][0].update(waits=10),
+    "a wait cut at the window's end": waits(10),
 }
 WRONG = {
     "less contention": (in_gil(contended_ns=80 * MS), ["GILs"]),
@@ -189,11 +199,13 @@ WRONG = {
     "no GIL": (lambda found: parts(found)[0].update(gils=[]), ["GILs"]),
     "nobody contended": (contended(300), ["findings"]),
     "a wait shorter by 2 %": (in_thread(0, "gil_wait", "idle", 2), ["waits for the GIL"]),
-    "more retries than waits": (
-        in_thread(0, "gil_wait", "idle", 2, sampled_ns=50 * MS),
+    "the same in two modes": (
+        both(in_edges, in_thread(0, "gil_wait", "idle", 2, sampled_ns=50 * MS)),
         ["waits for the GIL"],
     ),
-    "a wait less": (lambda found: parts(found)[1][0].update(waits=7), ["waits for the GIL"]),
+    "a trap that is in both": (in_thread(0, "gil_wait", "idle", 1.1), ["waits for the GIL"]),
+    "too many retries": (both(in_edges, waits(13)), ["waits for the GIL"]),
+    "a wait less": (waits(7), ["waits for the GIL"]),
     "asleep with the GIL and without": (
         in_thread(1, "held_blocked", "blocked", 80),
         ["other states"],
