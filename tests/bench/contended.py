@@ -3,7 +3,6 @@
 keeps up."""
 
 import contextlib
-import subprocess
 import tempfile
 
 from common import BUILD, PYTHON, ROOT, Row, child, modes, record
