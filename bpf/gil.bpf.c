@@ -108,7 +108,7 @@ static __always_inline void observe_holder(__u64 ts, const struct shared_gil *gi
 	emit(&record, sizeof(record));
 }
 
-/* The same, of the thread that comes to WAIT: was it on its way there since it was woken? */
+/* Whether the thread that comes to WAIT was on its way there since it was woken on the mutex. */
 static __always_inline bool has_waited(struct thread_note *note, const struct shared_gil *gil)
 {
 	__u64 at = gil->address + gil->layout.last_holder;

@@ -21,6 +21,7 @@ enum { GIL_FUTEX_PLACE = 8 }; /* find_gil_futex(): above the flags of an event *
 /* gil.bpf.c */
 extern __u32 find_gil_futex(__u32 tgid, __u64 address, bool waits);
 
+/* A sleep on a futex of a GIL's: sets its flags, and *ret_gil, the address of that GIL (else 0). */
 static __always_inline void mark_gil_futex(struct ev_switch_out *record, __u32 tgid, __u64 address,
 					   bool waits, __u64 *ret_gil)
 {

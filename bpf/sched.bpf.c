@@ -423,7 +423,6 @@ int BPF_PROG(on_wakeup_new, struct task_struct *task)
 	return wake(task, EVF_WAKE_NEW);
 }
 
-/* sched_waking, unlike sched_wakeup, is always reported where the waker runs. */
 /* The address of the futex that the current task wakes the sleepers of; 0: it does not. */
 static __always_inline __u64 woken_futex(void)
 {
@@ -442,6 +441,7 @@ static __always_inline void wake_waiter(__u64 ts, __u32 tid, __u64 me, bool same
 		tell_other_wake(ts, tid);
 }
 
+/* sched_waking, unlike sched_wakeup, is always reported where the waker runs. */
 SEC("tp_btf/sched_waking")
 int BPF_PROG(on_waking, struct task_struct *task)
 {

@@ -56,14 +56,16 @@ void cpu_cut_touched(struct world *w, uint64_t ts)
 }
 
 /* This task has the CPU from now on. */
-static void cpu_occupy(struct world *w, uint16_t index, uint32_t tid, uint32_t pid, uint64_t ts)
+static void cpu_occupy(struct world *w, uint16_t index, uint32_t tid, uint32_t pid, bool by_switch,
+		       uint64_t ts)
 {
 	struct cpu *cpu = &w->cpus[index];
 
 	cpu_cut(w, index, ts);
 	if (!cpu->touched)
 		w->touched_cpus[w->touched_cpu_count++] = index;
-	cpu->known = cpu->touched = cpu->by_switch = true;
+	cpu->known = cpu->touched = true;
+	cpu->by_switch = by_switch;
 	cpu->tid = tid;
 	cpu->pid = pid;
 	cpu->begun = ts;
@@ -73,9 +75,8 @@ void cpu_run(struct world *w, const struct ev_run *event, uint64_t ts)
 {
 	struct cpu *cpu = &w->cpus[event->hdr.aux];
 
-	cpu_occupy(w, event->hdr.aux, event->hdr.tid, event->pid, ts);
+	cpu_occupy(w, event->hdr.aux, event->hdr.tid, event->pid, false, ts);
 	cpu->known = !(event->hdr.flags & EVF_RUN_END);
-	cpu->by_switch = false;
 }
 
 void cpu_unknown(struct world *w, uint16_t index, uint64_t ts)
@@ -150,7 +151,7 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 			edges_on(w, t);
 	}
 	if (sched == SCHED_RUNNING && cpu < w->cpu_count)
-		cpu_occupy(w, cpu, t->pub.tid, t->pub.process->info.pid, ts);
+		cpu_occupy(w, cpu, t->pub.tid, t->pub.process->info.pid, true, ts);
 	if (sched != SCHED_READY || cpu >= w->cpu_count)
 		return;
 	if (t->pub.loop)

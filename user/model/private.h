@@ -431,9 +431,9 @@ void thread_touch(struct world *w, struct thread_machine *t);
 void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts);
 /* A loss begins: everything about it becomes unknown. */
 void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts);
-/* Emits the open interval up to `ts`, and continues it from there. */
 /* Reports to the sink that the thread's state, or its name, has changed. */
 void thread_tell(struct world *w, const struct thread_machine *t, uint64_t ts);
+/* Emits the open interval up to `ts`, and continues it from there. */
 void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts);
 /* Derives the states of the threads that have moved; the only place that does. */
 void threads_derive(struct world *w, uint64_t ts);
@@ -508,12 +508,10 @@ void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts);
 /* `again`: from WAIT_END, so a WAIT must have come before. */
 void relation_wait(struct world *w, struct gil_machine *g, struct thread_machine *t, bool again,
 		   uint64_t ts);
-/* It sleeps on a futex of the GIL's own: in the hand-over, or on the mutex. */
-/* What it does now is not done in take_gil. */
-void relation_elsewhere(struct world *w, struct thread_machine *t, uint64_t ts);
 /* It sleeps on the condition variable, after a WAIT. */
 void relation_sleep_in_wait(struct world *w, struct gil_machine *g, struct thread_machine *t,
 			    uint64_t ts);
+/* It sleeps on a futex of the GIL's own: in the hand-over, or on the mutex. */
 void relation_sleep(struct world *w, struct gil_machine *g, struct thread_machine *t, bool handover,
 		    uint64_t ts);
 void relation_handed_over(struct world *w, struct thread_machine *t, uint64_t ts);
@@ -522,9 +520,6 @@ void relation_acquire(struct world *w, struct thread_machine *t, uint64_t ts); /
  * the GIL. Returns whether it was known. */
 bool relation_drop(struct world *w, struct gil_machine *g, struct thread_machine *t, bool requested,
 		   bool violates, uint64_t ts);
-/* Somebody waited for it in [start, end]: emits what of that has not been emitted, and is not in
- * progress. */
-void gil_contended(struct world *w, struct gil_machine *g, uint64_t start, uint64_t end);
 /* The wait that began with a sleep on the mutex goes on (edges.c). */
 void relation_wait_on(struct world *w, struct gil_machine *g, struct thread_machine *t,
 		      uint64_t ts);
@@ -533,6 +528,14 @@ void relation_go_on(struct world *w, struct gil_machine *g, struct thread_machin
 /* A fact of the thread does not fit its relation: an earlier one was missed. */
 void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t,
 			 uint64_t ts);
+
+/* ── edges.c, of GILs in any mode; what only partial ones need is in edges.h ─────────────────── */
+
+/* What it does now is not done in take_gil. */
+void relation_elsewhere(struct world *w, struct thread_machine *t, uint64_t ts);
+/* Somebody waited for it in [start, end]: emits what of that has not been emitted, and is not in
+ * progress. */
+void gil_contended(struct world *w, struct gil_machine *g, uint64_t start, uint64_t end);
 
 /* ── sites.c ─────────────────────────────────────────────────────────────── */
 
