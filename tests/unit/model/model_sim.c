@@ -115,6 +115,9 @@ static int push_event(void *ctx, const union event *event)
 {
 	struct sim *sim = ctx;
 
+	/* a traced thread has a CPU by its SWITCH_IN */
+	if (event->hdr.type == EV_RUN)
+		assert_true(!event->hdr.tid || event->hdr.tid >= SIM_FOREIGN);
 	SIM_PUSH(sim->events, (struct sim_event){*event, true});
 	return 0;
 }
@@ -153,6 +156,7 @@ static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snap
 					.hold = on_hold,
 					.wait = on_wait,
 					.contention = on_contention,
+					.waiters = on_waiters,
 					.run = on_run,
 					.turn_begin = on_turn_begin,
 					.turn_cancel = on_turn_cancel,

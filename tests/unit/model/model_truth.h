@@ -32,7 +32,8 @@ struct check {
 			gc_known; /* the first begin or end of a garbage collection in the window */
 	} threads[4096];
 	uint32_t thread_count;
-	uint64_t hold_end[SIM_GILS], wait_end[SIM_GILS], ready_end[SIM_CPUS], run_end[SIM_CPUS];
+	uint64_t hold_end[SIM_GILS], wait_end[SIM_GILS], ts_waiters[SIM_GILS], ready_end[SIM_CPUS],
+		run_end[SIM_CPUS];
 	uint64_t ns[TS_COUNT], sampled_ns, whole_holds, whole_waits, whole_turns, runs,
 		contention_ns[SIM_GILS], samples, gc_ns;
 };
@@ -322,6 +323,15 @@ static void on_contention(void *ctx, const struct contention *contention)
 	       "not contended all the time");
 	if (contention->start >= first_calm(c->sim, g))
 		c->contention_ns[g] += contention->end - contention->start;
+}
+
+static void on_waiters(void *ctx, const struct gil *gil, uint64_t ts)
+{
+	struct check *c = ctx;
+
+	EXPECT(c, ts >= c->ts_waiters[gil->index] && ts <= c->now, "waiters as of %llu",
+	       (unsigned long long)ts);
+	c->ts_waiters[gil->index] = ts;
 }
 
 static void on_run(void *ctx, const struct run *run)
