@@ -3,6 +3,7 @@
 not on the stack at the same time."""
 
 import collections
+import os
 
 import pytest
 
@@ -90,6 +91,14 @@ def wrong_callers(stack):
             yield callee, caller
 
 
+SPINS = """
+def spins():
+    print("ready", flush=True)
+    while True: pass
+spins()
+"""
+
+
 class Runs(harness.App):
     def __init__(self, python, what):
         super().__init__(
@@ -149,6 +158,27 @@ def test_only_the_stacks_that_were_asked_for_are_taken(options, flags, tmp_path)
         )
     )
     assert taken - {"torn", "gc", "preempt"} == flags
+
+
+@pytest.mark.parametrize("mode", ("exact", "edges"))
+def test_who_loses_its_cpu_with_the_gil_shows_where_it_was(mode, tmp_path):
+    """A thread that runs no loop, and for which nobody waits."""
+    cpu, trace = min(os.sched_getaffinity(0)), tmp_path / "preempted.gsc"
+    with harness.Script(SPINS) as app, harness.Neighbours(cpu, 1):
+        harness.move_to_cpu(app.pid, cpu)
+        done = harness.gilscope(
+            *("record", "-p", app.pid, "-d", "1s", "-o", trace, "--rate", "0", "--mode", mode)
+        )
+    assert done.status in (0, 5), done
+    text = harness.gilscope("export", trace, "--format", "script")
+    stacks = [stack for stack in script.Script(text.stdout).stacks if "preempt" in stack.flags]
+    read = [
+        stack
+        for stack in stacks
+        if any(frame and frame.function == "spins" for frame in stack.frames or ())
+    ]
+    print(f"{mode}: {len(stacks)} stacks, {len(read)} of them in spins()")
+    assert len(read) > 10 and len(read) > 0.9 * len(stacks)
 
 
 @pytest.mark.unprivileged
