@@ -2,6 +2,7 @@
 """Fixtures of the live tests. The tests observe real processes with BPF, which needs root. Without
 root they are skipped; in continuous integration they fail."""
 
+import json
 import os
 import sys
 
@@ -34,6 +35,29 @@ def pytest_runtest_setup(item):
         unavailable("needs root: BPF")
     if not os.access(harness.GILSCOPE, os.X_OK):
         pytest.fail(f"{harness.GILSCOPE} is missing: run make", pytrace=False)
+
+
+def stalls_of(report):
+    """A line for each stall: what a failure on a machine that nobody can ask again needs."""
+    wanted = "start_ns", "end_ns", "whole", "ongoing", "cause", "states", "locks"
+    for process in report.get("processes", []):
+        for stall in (stall for loop in process["loops"] for stall in loop["stalls"]):
+            line = {name: stall[name] for name in wanted if name in stall}
+            line["blockers"] = [(row["tid"], row["states"]) for row in stall["blockers"]]
+            line["handlers"] = [
+                part["handler"]["function"] for part in stall["parts"] if part["handler"]
+            ]
+            line["states"] = {state: ns for state, ns in stall["states"].items() if ns}
+            yield json.dumps(line)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed and harness.Outcome.last:
+        lines = list(stalls_of(harness.Outcome.last))[:40]
+        report.sections.append(("stalls of the last report that a test has read", "\n".join(lines)))
 
 
 @pytest.fixture(scope="session")
