@@ -562,7 +562,7 @@ int world_feed(struct world *w, const union event *event)
 	w->events++;
 	if (event->hdr.ts > w->now)
 		w->now = event->hdr.ts;
-	if (event->hdr.type != EV_LOST && w->blind && w->now >= w->ts_facts)
+	if (w->blind && w->now >= w->ts_facts)
 		evidence_begins(w, w->ts_facts);
 	fact = fact_of(w, event);
 	err = end_when_full(w, dispatch(w, &fact));
