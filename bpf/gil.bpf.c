@@ -120,6 +120,18 @@ static __always_inline bool has_waited(struct thread_note *note, const struct sh
 	return waited;
 }
 
+/* Its WAIT_END must not be taken for that of a wait for a known GIL: waits_before(). */
+static __always_inline void wait_elsewhere(__u64 cond, __u64 pid_tgid)
+{
+	struct thread_note *note;
+
+	if (!enabled || !target_of(pid_tgid >> 32))
+		return;
+	note = note_of((__u32)pid_tgid);
+	if (note)
+		note->wait_cond = cond;
+}
+
 SEC("uprobe")
 int BPF_KPROBE(gil_wait, __u64 cond)
 {
@@ -128,8 +140,10 @@ int BPF_KPROBE(gil_wait, __u64 cond)
 	struct thread_note *note;
 	bool waited = false;
 
-	if (!gil)
+	if (!gil) {
+		wait_elsewhere(cond, me);
 		return 0;
+	}
 	note = note_of((__u32)me);
 	if (note) {
 		if (mode != SHARED_MODE_EXACT)
@@ -167,6 +181,17 @@ static __always_inline bool is_off(const struct shared_gil *gil)
 	return !on;
 }
 
+/* A wait that was not seen to begin, for it began before WAIT was traced: the condition variable
+ * of the only GIL that its process has; 0 if there are several. */
+static __always_inline __u64 waits_before(__u32 tgid)
+{
+	const struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+
+	return list && python && list->count == 1 ? list->gils[0].address + python->gil_layout.cond
+						  : 0;
+}
+
 /* The instruction after WAIT's call: the GIL's mutex is held again, so `locked` is definite. */
 SEC("uprobe")
 int gil_wait_end(struct pt_regs *ctx)
@@ -177,9 +202,10 @@ int gil_wait_end(struct pt_regs *ctx)
 	struct shared_gil_key key = {.tgid = me >> 32};
 	struct shared_gil *gil;
 
-	if (!enabled || !note || !note->wait_cond)
+	if (!enabled || !note)
 		return 0;
-	key.condition = note->wait_cond;
+	key.condition = note->wait_cond ? note->wait_cond : waits_before(key.tgid);
+	note->wait_cond = 0;
 	gil = find_gil(&key);
 	check_current(ts, tid);
 	if (!gil || bpf_probe_read_user(&locked, sizeof(locked),
@@ -195,7 +221,6 @@ int gil_wait_end(struct pt_regs *ctx)
 	emit(&record, sizeof(record));
 	if (mode != SHARED_MODE_EXACT)
 		leave_futex(note);
-	note->wait_cond = 0;
 	note->wait_goes_on = locked;
 	return 0;
 }

@@ -151,9 +151,11 @@ def line_of(source, text):
 
 
 @pytest.mark.beside
-def test_a_service_whose_pool_keeps_the_gil(service):
+@pytest.mark.parametrize("mode", ["exact", "edges"])
+def test_a_service_whose_pool_keeps_the_gil(service, mode):
+    """The loop's thread waits since before WAIT was traced, and is awake every 5 ms."""
     t0_ns = time.monotonic_ns()
-    done, line = observe_late(service, "-d", "1.5s")
+    done, line = observe_late(service, "-d", "1.5s", "--mode", mode)
     assert done.status == 0, done
     laws.check_laws(done.report)
     stall, window = the_stall(done.report), done.report["window"]
