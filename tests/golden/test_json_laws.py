@@ -194,11 +194,25 @@ def test_what_is_counted_is_in_the_script(source, found):
         )
 
 
+def transitions(source):
+    """(ns, thread, kind) of its events, with each take where the thread acquires the GIL: at the
+    end of the wait that finds it free, and not at the TAKE that follows."""
+    announced = set()
+    for ns, tid, kind, flags, _ in source.events:
+        if kind == "wait_end" and not flags & {"locked", "off"}:
+            announced.add(tid)
+            yield ns, tid, "take"
+        elif kind == "take" and tid in announced:
+            announced.remove(tid)
+        else:
+            yield ns, tid, kind
+
+
 def pairs(source, opening, closing):
     """(begin, end) of the stretches that start with an opening event of a thread and end with its
     next closing event."""
     begun = {}
-    for ns, tid, kind, *_ in source.events:
+    for ns, tid, kind in transitions(source):
         if kind in closing and tid in begun:
             yield begun.pop(tid), ns
         if kind in opening:
@@ -245,7 +259,7 @@ def held_ns(source, end_ns):
         for tid in [int(event[4].get("holder", event[1]))]
     }
     held = 0
-    for ns, tid, kind, *_ in source.events:
+    for ns, tid, kind in transitions(source):
         if kind == "take":
             begun[tid] = ns
         elif kind == "drop" and tid in begun:

@@ -58,7 +58,10 @@ static inline void sim_death(struct sim *s, struct sim_thread *t)
 	if (t->sched != SIM_RUNS || t->relation != SIM_NONE || t->inside || t->taking)
 		return;
 	if (t->in_turn)
-		SIM_PUSH(s->turns, (struct sim_span){t->ts_turn, s->now, t->tid, 0, true, false});
+		SIM_PUSH(s->turns, (struct sim_span){.start = t->ts_turn,
+						     .end = s->now,
+						     .tid = t->tid,
+						     .handoff = true});
 	t->alive = false;
 	if (s->gils[t->gil].previous == t - s->threads)
 		s->gils[t->gil].previous =
@@ -119,6 +122,26 @@ static inline void sim_snapshot_all(struct sim *s)
 
 /* ── running ─────────────────────────────────────────────────────────────── */
 
+/* Takes, drops or waits, depending on the true state. */
+static inline void sim_gil_step(struct sim *s, struct sim_thread *t)
+{
+	bool free = s->gils[t->gil].holder < 0 && s->gils[t->gil].taker < 0;
+
+	if (t->relation == SIM_HOLDS)
+		sim_drop(s, t);
+	else if (free &&
+		 ((!t->wants_wait && t->relation == SIM_NONE) || (s->partial && t->by_mutex)))
+		t->wants_wait = false, sim_take(s, t);
+	else if (s->gils[t->gil].holder >= 0 && s->gils[t->gil].taker < 0 &&
+		 (t->relation == SIM_NONE || t->wants_wait))
+		sim_wait(s, t);
+	else if (t->relation == SIM_WAITS && !t->wants_wait && s->gils[t->gil].taker < 0)
+		sim_wait_end(s, t);
+	/* its wait did not time out: it holds the mutex, so nobody can have dropped; wait again */
+	else if (t->wants_wait && free)
+		t->wants_wait = false;
+}
+
 static inline void sim_run_step(struct sim *s, struct sim_thread *t)
 {
 	uint32_t dice = sim_random(s, 100);
@@ -126,7 +149,7 @@ static inline void sim_run_step(struct sim *s, struct sim_thread *t)
 	if (dice < 5)
 		sim_leave(s, t, false);
 	else if (t->taking)
-		sim_take(s, t);
+		sim_say_taken(s, t);
 	else if (t->signalled && !t->wants_wait && dice < 50)
 		sim_gil_step(s, t);
 	else if (!t->signalled && (dice < 20 || (t->inside && dice < 50) ||
@@ -335,16 +358,24 @@ static inline void sim_finish(struct sim *s)
 		struct sim_thread *t = &s->threads[i];
 
 		if (t->relation == SIM_HOLDS)
-			SIM_PUSH(s->holds, (struct sim_span){t->ts_hold, s->end + 1, t->tid, t->gil,
-							     t->hold_handoff, false});
+			SIM_PUSH(s->holds, (struct sim_span){.start = t->ts_hold,
+							     .end = s->end + 1,
+							     .tid = t->tid,
+							     .gil = t->gil,
+							     .handoff = t->hold_handoff,
+							     .take_ns = t->take_ns});
 		if (t->relation == SIM_WAITS)
-			SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->end + 1, t->tid, t->gil,
-							     false, false});
+			SIM_PUSH(s->waits, (struct sim_span){.start = t->ts_wait,
+							     .end = s->end + 1,
+							     .tid = t->tid,
+							     .gil = t->gil});
 		if (t->in_turn ||
 		    (t->inside && t->epfd == t->own_epfd &&
 		     (t->woken || (s->tracing == SIM_ALONE && t->sched != SIM_SLEEPS))))
-			SIM_PUSH(s->turns,
-				 (struct sim_span){t->ts_turn, s->end + 1, t->tid, 0, true, false});
+			SIM_PUSH(s->turns, (struct sim_span){.start = t->ts_turn,
+							     .end = s->end + 1,
+							     .tid = t->tid,
+							     .handoff = true});
 	}
 }
 

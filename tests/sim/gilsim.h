@@ -55,8 +55,9 @@ struct sim_span {
 	uint64_t start, end; /* 0: not over yet */
 	uint32_t tid;
 	uint8_t gil;
-	bool handoff; /* of a hold; of a turn: the thread died in it */
-	bool emitted; /* for tests that look for it in the model's output */
+	bool handoff;	  /* of a hold; of a turn: the thread died in it */
+	bool emitted;	  /* for tests that look for it in the model's output */
+	uint32_t take_ns; /* of a hold: so much later its TAKE said so */
 };
 struct sim_spans {
 	struct sim_span *at;
@@ -84,6 +85,7 @@ struct sim_thread {
 	uint16_t cpu;
 	int32_t sysno;
 	uint64_t ts_turn, ts_hold, ts_wait;
+	uint32_t take_ns;
 	bool in_turn, hold_handoff, wants_wait, gc;
 	bool in_handover; /* it waits for the GIL while it sleeps */
 	bool mutex;	  /* it sleeps on the GIL's mutex */
@@ -119,7 +121,8 @@ struct sim {
 	struct sim_cpu cpus[SIM_CPUS];
 	struct {
 		int32_t holder; /* index of a thread, or -1 */
-		int32_t taker;	/* has the mutex, is about to take */
+		int32_t taker;	/* has the mutex, is about to say that it has taken it */
+		uint64_t known; /* the first fact of it in the window; 0: none */
 		int32_t previous;
 		uint32_t waiters;
 		SIM_VECTOR(struct sim_change) waiting;
@@ -154,6 +157,8 @@ static inline void sim_emit_at(struct sim *s, uint64_t ts, uint8_t type, uint32_
 static inline void sim_emit(struct sim *s, uint8_t type, uint32_t tid, uint16_t aux,
 			    unsigned int flags)
 {
+	if (type <= EV_WAIT_END && s->recording && !s->gils[aux].known)
+		s->gils[aux].known = s->now;
 	sim_emit_at(s, s->now, type, tid, aux, (uint8_t)flags, (union event){0}, false);
 }
 
@@ -310,7 +315,9 @@ static inline void sim_begin_wait(struct sim *s, struct sim_thread *t)
 
 static inline void sim_handed_over(struct sim *s, struct sim_thread *t)
 {
-	SIM_PUSH(s->waits, (struct sim_span){t->ts_wait, s->now, t->tid, t->gil, false, false});
+	SIM_PUSH(s->waits,
+		 (struct sim_span){
+			 .start = t->ts_wait, .end = s->now, .tid = t->tid, .gil = t->gil});
 	t->in_handover = false;
 	t->relation = SIM_NONE;
 	if (--s->gils[t->gil].waiters == 0)
@@ -396,24 +403,39 @@ static inline void sim_switch(struct sim *s, uint16_t cpu, struct sim_thread *ou
 
 /* ── what a thread on a CPU may do ───────────────────────────────────────── */
 
-static inline void sim_take(struct sim *s, struct sim_thread *t)
+static inline void sim_acquire(struct sim *s, struct sim_thread *t)
 {
 	int32_t me = (int32_t)(t - s->threads);
 
 	if (t->relation == SIM_WAITS) {
 		SIM_PUSH(s->waits,
-			 (struct sim_span){t->ts_wait, s->now, t->tid, t->gil, false, false});
+			 (struct sim_span){
+				 .start = t->ts_wait, .end = s->now, .tid = t->tid, .gil = t->gil});
 		if (--s->gils[t->gil].waiters == 0)
 			SIM_PUSH(s->gils[t->gil].waiting, (struct sim_change){s->now, 0});
 	}
 	t->relation = SIM_HOLDS;
-	t->taking = t->by_mutex = t->retries = t->signalled = false;
+	t->by_mutex = t->retries = t->signalled = false;
 	t->ts_hold = s->now;
+	t->take_ns = 0;
 	t->hold_handoff = s->gils[t->gil].previous != me;
 	s->gils[t->gil].holder = s->gils[t->gil].previous = me;
+}
+
+/* Until it has said so, it has the mutex. */
+static inline void sim_say_taken(struct sim *s, struct sim_thread *t)
+{
+	t->taking = false;
+	t->take_ns = (uint32_t)(s->now - t->ts_hold);
 	s->gils[t->gil].taker = -1;
+	sim_emit(s, EV_TAKE, t->tid, t->gil, 0);
+}
+
+static inline void sim_take(struct sim *s, struct sim_thread *t)
+{
+	sim_acquire(s, t);
 	if (!s->partial)
-		sim_emit(s, EV_TAKE, t->tid, t->gil, 0);
+		sim_say_taken(s, t);
 }
 
 /*
@@ -444,8 +466,12 @@ static inline bool sim_drop_is_seen(struct sim *s, uint8_t gil)
 
 static inline void sim_drop(struct sim *s, struct sim_thread *t)
 {
-	SIM_PUSH(s->holds,
-		 (struct sim_span){t->ts_hold, s->now, t->tid, t->gil, t->hold_handoff, false});
+	SIM_PUSH(s->holds, (struct sim_span){.start = t->ts_hold,
+					     .end = s->now,
+					     .tid = t->tid,
+					     .gil = t->gil,
+					     .handoff = t->hold_handoff,
+					     .take_ns = t->take_ns});
 	t->relation = SIM_NONE;
 	s->gils[t->gil].holder = -1;
 	if (!s->partial || sim_drop_is_seen(s, t->gil))
@@ -477,12 +503,13 @@ static inline void sim_wait_end(struct sim *s, struct sim_thread *t)
 		sim_look(s, t, true);
 	if (locked) {
 		t->wants_wait = true;
-	} else if (s->partial) {
-		sim_take(s, t); /* in this order it counts as the acquisition */
-	} else {
-		t->taking = true;
-		s->gils[t->gil].taker = (int32_t)(t - s->threads);
+		return;
 	}
+	sim_acquire(s, t); /* in this order it counts as the acquisition */
+	if (s->partial)
+		return;
+	t->taking = true;
+	s->gils[t->gil].taker = (int32_t)(t - s->threads);
 }
 
 static inline void sim_epoll(struct sim *s, struct sim_thread *t)
@@ -492,8 +519,9 @@ static inline void sim_epoll(struct sim *s, struct sim_thread *t)
 				  ? t->own_epfd
 				  : 50 + sim_random(s, 2);
 		if (t->in_turn && t->epfd == t->own_epfd) {
-			SIM_PUSH(s->turns,
-				 (struct sim_span){t->ts_turn, s->now, t->tid, 0, false, false});
+			SIM_PUSH(s->turns, (struct sim_span){.start = t->ts_turn,
+							     .end = s->now,
+							     .tid = t->tid});
 			t->in_turn = false;
 		}
 		t->woken = false;
@@ -507,25 +535,6 @@ static inline void sim_epoll(struct sim *s, struct sim_thread *t)
 		t->in_turn = true;
 	sim_emit_epoll(s, t, false);
 	sim_look(s, t, false);
-}
-
-/* Takes, drops or waits, depending on the true state. */
-static inline void sim_gil_step(struct sim *s, struct sim_thread *t)
-{
-	bool free = s->gils[t->gil].holder < 0 && s->gils[t->gil].taker < 0;
-
-	if (t->relation == SIM_HOLDS)
-		sim_drop(s, t);
-	else if (free &&
-		 ((!t->wants_wait && t->relation == SIM_NONE) || (s->partial && t->by_mutex)))
-		t->wants_wait = false, sim_take(s, t);
-	else if (s->gils[t->gil].holder >= 0 && (t->relation == SIM_NONE || t->wants_wait))
-		sim_wait(s, t);
-	else if (t->relation == SIM_WAITS && !t->wants_wait && s->gils[t->gil].taker < 0)
-		sim_wait_end(s, t);
-	/* its wait did not time out: it holds the mutex, so nobody can have dropped; wait again */
-	else if (t->wants_wait && free)
-		t->wants_wait = false;
 }
 
 /* Gives the CPU of `out` to a thread that is ready for it, to a foreign task, or to nobody. */

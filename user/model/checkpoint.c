@@ -402,7 +402,7 @@ static void write_owners(struct writing *writing)
 {
 	for (uint32_t i = 0; i < writing->world->gils.count; i++) {
 		const struct gil_machine *g = gil_at(writing->world, i);
-		unsigned int flags = g->weak ? 0 : EVF_OBSERVE_DEFINITE;
+		unsigned int flags = g->weak || g->announced ? 0 : EVF_OBSERVE_DEFINITE;
 
 		if (g->retired || g->pub.process->gone || !(g->pub.holder || g->pub.free))
 			continue;

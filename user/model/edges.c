@@ -198,25 +198,6 @@ uint64_t retry_resume(struct world *w, struct thread_machine *t, const struct gi
 	return t->open.start;
 }
 
-void gil_contended(struct world *w, struct gil_machine *g, uint64_t start, uint64_t end)
-{
-	uint64_t since = g->ts_calm > start ? g->ts_calm : start;
-
-	if (g->pub.waiters && g->pub.ts_contention > since)
-		g->pub.ts_contention = since;
-	if (g->pub.waiters || since >= end)
-		return;
-	emit_later(w, EMIT_CONTENTION)->contention = (struct contention){
-		.gil = &g->pub, .start = since, .end = end};
-	g->ts_calm = end;
-}
-
-void relation_elsewhere(struct world *w, struct thread_machine *t, uint64_t ts)
-{
-	if (t->relation == REL_WAITING && t->by_mutex)
-		relation_handed_over(w, t, ts);
-}
-
 /* ── holders ─────────────────────────────────────────────────────────────── */
 
 /*

@@ -8,10 +8,6 @@
 #include "model/edges.h"
 #include "model/turn.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 /* ── threads whose relation is unknown, by process ───────────────────────── */
 
 /* 1 + the list that the thread belongs to; 0: none. Threads that were not touched since the last
@@ -133,7 +129,7 @@ void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts)
 		gil_hold_end(w, g, ts, false, false);
 	}
 	g->pub.free = false;
-	g->weak = false;
+	g->weak = g->announced = false;
 	gil_set_off(g, false);
 	g->previous = NULL;
 	recount(w, g, ts);
@@ -174,6 +170,19 @@ static void wait_begin(struct world *w, struct thread_machine *t, struct gil_mac
 		DL_APPEND2(g->pub.waiting, &t->pub, prev_waiting, next_waiting);
 	edges_recount(w, t);
 	emit_waiters(w, g, since < g->ts_waiters ? ts : since);
+}
+
+void gil_contended(struct world *w, struct gil_machine *g, uint64_t start, uint64_t end)
+{
+	uint64_t since = g->ts_calm > start ? g->ts_calm : start;
+
+	if (g->pub.waiters && g->pub.ts_contention > since)
+		g->pub.ts_contention = since;
+	if (g->pub.waiters || since >= end)
+		return;
+	emit_later(w, EMIT_CONTENTION)->contention = (struct contention){
+		.gil = &g->pub, .start = since, .end = end};
+	g->ts_calm = end;
 }
 
 static void wait_end(struct world *w, struct thread_machine *t, uint64_t ts, bool whole)
@@ -261,6 +270,12 @@ void relation_sleep_in_wait(struct world *w, struct gil_machine *g, struct threa
 	relation_wait(w, g, t, g->pub.mode != MODE_FUTEX, ts);
 }
 
+void relation_elsewhere(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	if (t->relation == REL_WAITING && t->by_mutex)
+		relation_handed_over(w, t, ts);
+}
+
 void relation_leave(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	if (t->relation == REL_WAITING)
@@ -311,17 +326,36 @@ static void gil_settle(struct world *w, struct process_entry *process)
 
 /* ── transitions ─────────────────────────────────────────────────────────── */
 
+/*
+ * A wait that ends with the lock word free ends as the holder: with the GIL's mutex held, take_gil
+ * sets the word next (Python/ceval_gil.c). TAKE follows, some instructions later, and confirms it.
+ */
+static void take_after_wait(struct world *w, struct gil_machine *g, struct thread_machine *t,
+			    uint64_t ts)
+{
+	relation_acquire(w, t, ts);
+	gil_hold_begin(w, g, t, ts, true);
+	g->announced = true;
+}
+
 static void take(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
 {
-	if (t->relation == REL_HOLDING && t->pub.gil == &g->pub && g->weak)
-		g->pub.holder = NULL; /* it was observed while it was taking it */
+	bool holds = t->relation == REL_HOLDING && t->pub.gil == &g->pub;
+	/* it was observed while it was taking it, perhaps after a wait */
+	bool observed = holds && g->weak, announced = g->announced;
+
+	g->announced = false;
+	if (holds && announced)
+		return;
+	if (observed)
+		g->pub.holder = NULL;
 	else if (t->relation == REL_WAITING && t->pub.gil == &g->pub)
 		relation_acquire(w, t, ts);
 	else if (t->relation == REL_WAITING || t->relation == REL_HOLDING)
 		relation_contradict(w, g, t, ts);
 	if (g->pub.holder)
 		gil_violate(w, g, ts);
-	gil_hold_begin(w, g, t, ts, true);
+	gil_hold_begin(w, g, t, ts, !observed);
 	g->weak = false;
 }
 
@@ -348,6 +382,7 @@ static void exact_drop(struct world *w, struct gil_machine *g, struct thread_mac
 {
 	bool violates = g->pub.holder || (g->pub.free && !g->weak);
 
+	g->announced = false;
 	if (!relation_drop(w, g, t, requested, violates, ts))
 		g->previous = &t->pub;
 	g->weak = false;
@@ -422,6 +457,9 @@ void gil_feed(struct world *w, const struct fact *fact)
 		else
 			relation_wait(w, g, t, true, ts);
 		check_lock_word(w, g, flags & EVF_WAIT_END_LOCKED, ts);
+		if (!(flags & (EVF_WAIT_END_LOCKED | EVF_WAIT_END_OFF)) &&
+		    t->relation == REL_WAITING)
+			take_after_wait(w, g, t, ts);
 		break;
 	}
 	recount(w, g, ts);
@@ -501,94 +539,4 @@ void relation_snapshot(struct world *w, struct thread_machine *t, struct gil_mac
 		t->pub.python = true;
 		wait_begin(w, t, g, ts, false);
 	}
-}
-
-/* ── declaration ─────────────────────────────────────────────────────────── */
-
-static int index_ensure(struct world *w, uint16_t index)
-{
-	uint32_t room = w->gil_room ? w->gil_room : 8;
-	struct gil_machine **grown;
-
-	if (index < w->gil_room)
-		return 0;
-	while (room <= index)
-		room *= 2;
-	grown = reallocarray(w->gil_by_index, room, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	memset(grown + w->gil_room, 0, (room - w->gil_room) * sizeof(*grown));
-	w->gil_by_index = grown;
-	w->gil_room = room;
-	return 0;
-}
-
-/* Its index is given to another GIL. */
-static void retire(struct world *w, struct gil_machine *g, uint64_t ts)
-{
-	gil_unknown(w, g, ts);
-	gil_cut(w, g, ts);
-	if (g->sampled)
-		edges_sample_forget(w, g->sampled);
-	g->retired = true;
-	gil_process(g)->gils--;
-	gil_process(g)->partial_gils -= gil_is_partial(g);
-}
-
-/* What happened to this GIL before it was declared is unknown: threads that seemed to have none may
- * hold it. */
-static void doubt_relations(struct world *w, struct process_entry *process)
-{
-	struct thread_machine *t, *next;
-
-	DL_FOREACH_SAFE2(process->open[OPEN_NONE], t, next, next_open)
-	{
-		if (t->pub.python)
-			relation_set(w, t, REL_UNKNOWN);
-	}
-}
-
-int gil_declare(struct world *w, const struct fact *fact)
-{
-	const struct ev_gil *event = &fact->event->gil;
-	struct process_entry *process = fact->process;
-	enum evidence_mode mode = event->hdr.flags & EVF_GIL_EDGES ? MODE_EDGES : w->mode;
-	uint16_t index = event->hdr.aux;
-	struct gil_machine *g, *old;
-	int err = process ? 0 : process_get(w, event->hdr.tid, &process);
-
-	if (err < 0)
-		return err;
-	if (index_ensure(w, index) < 0 || world_reserve(w, 1) < 0 ||
-	    list_room(&w->touched_gils, w->gils.count + 1) < 0)
-		return -ENOMEM;
-	old = w->gil_by_index[index];
-	if (old && old->pub.process == &process->pub && old->pub.address == event->address &&
-	    old->pub.mode == mode)
-		return 0;
-	err = list_reserve_object(w, &w->gils, WORLD_GILS_MAX, "GILs");
-	if (err < 0)
-		return err;
-	if (!(g = calloc(1, sizeof(*g))))
-		return -ENOMEM;
-	if (old)
-		retire(w, old, fact->ts);
-	g->pub = (struct gil){.process = &process->pub,
-			      .address = event->address,
-			      .interpreter = event->interpreter,
-			      .index = index,
-			      .mode = mode};
-	process->gils++;
-	process->partial_gils += gil_is_partial(g);
-	g->ts_counted = fact->ts;
-	g->next = process->gil_list;
-	process->gil_list = g;
-	if (old && gil_process(old) != process)
-		edges_derive_partial(w, gil_process(old));
-	edges_derive_partial(w, process);
-	w->gil_by_index[index] = g;
-	list_add(&w->gils, g);
-	if (w->begun)
-		doubt_relations(w, process);
-	return 0;
 }

@@ -93,11 +93,12 @@ struct gil_machine {
 	uint64_t ts_waiters;	 /* pub.waiters has been emitted as of then */
 	uint64_t ts_fact;	 /* last TAKE, DROP or not locked WAIT_END */
 	bool hold_whole, hold_handoff;
-	bool weak;    /* holder or freedom come from an observation without the GIL's mutex, so a
-			 transition may have been in flight */
-	bool off;     /* switched off (free-threaded builds) when last observed; no fact since */
-	bool retired; /* its index was given to another one */
-	bool counted; /* in process_entry.certain */
+	bool weak;	/* holder or freedom come from an observation without the GIL's mutex, so a
+			   transition may have been in flight */
+	bool announced; /* its holder's wait has ended so, and its TAKE has not come yet */
+	bool off;	/* switched off (free-threaded builds) when last observed; no fact since */
+	bool retired;	/* its index was given to another one */
+	bool counted;	/* in process_entry.certain */
 	uint32_t takes, drops;		/* since the last loss */
 	uint32_t ends;			/* … waits that ended because the GIL was free */
 	struct thread_machine *sampled; /* partial: its holder when last observed, which may have
@@ -419,6 +420,7 @@ int comm_feed(struct world *w, const struct fact *fact);
  * what such events were about. */
 void foreign_count(struct world *w, struct thread_machine *t, uint64_t address);
 void foreign_explain(struct world *w, const struct ev_gil *event);
+int gil_declare(struct world *w, const struct fact *fact);
 
 /* ── thread.c ────────────────────────────────────────────────────────────── */
 
@@ -476,7 +478,6 @@ void lock_feed(struct world *w, const struct fact *fact); /* FUTEX */
 
 /* ── gil.c ───────────────────────────────────────────────────────────────── */
 
-int gil_declare(struct world *w, const struct fact *fact);
 void gil_feed(struct world *w, const struct fact *fact);
 /* `holder`: living, of the GIL's process; NULL: the event names none. */
 void gil_observe(struct world *w, const struct fact *fact, struct thread_machine *holder);
@@ -528,9 +529,6 @@ void relation_go_on(struct world *w, struct gil_machine *g, struct thread_machin
 /* A fact of the thread does not fit its relation: an earlier one was missed. */
 void relation_contradict(struct world *w, struct gil_machine *g, struct thread_machine *t,
 			 uint64_t ts);
-
-/* ── edges.c, of GILs in any mode; what only partial ones need is in edges.h ─────────────────── */
-
 /* What it does now is not done in take_gil. */
 void relation_elsewhere(struct world *w, struct thread_machine *t, uint64_t ts);
 /* Somebody waited for it in [start, end]: emits what of that has not been emitted, and is not in

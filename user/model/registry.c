@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* registry.c - processes, names and GILs by number and address, also unknown ones; creating,
  * querying and freeing a world. */
-#include "model/private.h"
+#include "model/edges.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -179,6 +179,96 @@ void foreign_explain(struct world *w, const struct ev_gil *event)
 		w->unexplained[i] = w->unexplained[--w->unexplained_count];
 		break;
 	}
+}
+
+/* ── GILs ────────────────────────────────────────────────────────────────── */
+
+static int index_ensure(struct world *w, uint16_t index)
+{
+	uint32_t room = w->gil_room ? w->gil_room : 8;
+	struct gil_machine **grown;
+
+	if (index < w->gil_room)
+		return 0;
+	while (room <= index)
+		room *= 2;
+	grown = reallocarray(w->gil_by_index, room, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	memset(grown + w->gil_room, 0, (room - w->gil_room) * sizeof(*grown));
+	w->gil_by_index = grown;
+	w->gil_room = room;
+	return 0;
+}
+
+/* Its index is given to another GIL. */
+static void retire(struct world *w, struct gil_machine *g, uint64_t ts)
+{
+	gil_unknown(w, g, ts);
+	gil_cut(w, g, ts);
+	if (g->sampled)
+		edges_sample_forget(w, g->sampled);
+	g->retired = true;
+	gil_process(g)->gils--;
+	gil_process(g)->partial_gils -= gil_is_partial(g);
+}
+
+/* What happened to this GIL before it was declared is unknown: threads that seemed to have none may
+ * hold it. */
+static void doubt_relations(struct world *w, struct process_entry *process)
+{
+	struct thread_machine *t, *next;
+
+	DL_FOREACH_SAFE2(process->open[OPEN_NONE], t, next, next_open)
+	{
+		if (t->pub.python)
+			relation_set(w, t, REL_UNKNOWN);
+	}
+}
+
+int gil_declare(struct world *w, const struct fact *fact)
+{
+	const struct ev_gil *event = &fact->event->gil;
+	struct process_entry *process = fact->process;
+	enum evidence_mode mode = event->hdr.flags & EVF_GIL_EDGES ? MODE_EDGES : w->mode;
+	uint16_t index = event->hdr.aux;
+	struct gil_machine *g, *old;
+	int err = process ? 0 : process_get(w, event->hdr.tid, &process);
+
+	if (err < 0)
+		return err;
+	if (index_ensure(w, index) < 0 || world_reserve(w, 1) < 0 ||
+	    list_room(&w->touched_gils, w->gils.count + 1) < 0)
+		return -ENOMEM;
+	old = w->gil_by_index[index];
+	if (old && old->pub.process == &process->pub && old->pub.address == event->address &&
+	    old->pub.mode == mode)
+		return 0;
+	err = list_reserve_object(w, &w->gils, WORLD_GILS_MAX, "GILs");
+	if (err < 0)
+		return err;
+	if (!(g = calloc(1, sizeof(*g))))
+		return -ENOMEM;
+	if (old)
+		retire(w, old, fact->ts);
+	g->pub = (struct gil){.process = &process->pub,
+			      .address = event->address,
+			      .interpreter = event->interpreter,
+			      .index = index,
+			      .mode = mode};
+	process->gils++;
+	process->partial_gils += gil_is_partial(g);
+	g->ts_counted = fact->ts;
+	g->next = process->gil_list;
+	process->gil_list = g;
+	if (old && gil_process(old) != process)
+		edges_derive_partial(w, gil_process(old));
+	edges_derive_partial(w, process);
+	w->gil_by_index[index] = g;
+	list_add(&w->gils, g);
+	if (w->begun)
+		doubt_relations(w, process);
+	return 0;
 }
 
 /* ── creating, querying, freeing ─────────────────────────────────────────── */

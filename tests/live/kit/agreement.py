@@ -17,9 +17,6 @@ LATE_NS = 100_000  # … and of any, for there may be an interrupt between two o
 # differ by half a microsecond, and by some more where the first one reads a stack. Two observers in
 # mode exact differ by as much.
 STAMP_NS = 5_000
-# In mode edges a wait ends when the GIL is found free, in mode exact at the take: that is after the
-# traps of both observers on the way, some 13 microseconds.
-TAKE_NS = 15_000
 # Who is woken on the GIL's mutex, and finds it taken again, is in the same wait. In mode edges that
 # is known of nearly all.
 RETRIES = 0.15
@@ -139,7 +136,7 @@ def of_thread(name, one, other, switches, same_mode):
     unknown = in_states(one, "unknown") + in_states(other, "unknown")
     sampled = max(one.get("sampled_ns", 0), other.get("sampled_ns", 0))
     waits = max(one["waits"], other["waits"])
-    stamps = STAMP_NS * (waits + 10) + (0 if same_mode else TAKE_NS * waits)
+    stamps = STAMP_NS * (waits + 10)
 
     def figure(group, states, more=0):
         left, right = in_states(one, *states), in_states(other, *states)

@@ -30,11 +30,11 @@ static void a_sleeper_on_the_gils_mutex_waits_for_the_gil_from_there_on(void **s
 	       "110-120 1 python\n"
 	       "hold 110-120 1 whole\n"
 	       "120-130 1 native\n"
-	       "130-190 1 gil_wait\n"
-	       "wait 130-190 1 whole\n"
-	       "contention 130-190\n"
-	       "190-200 1 python cpu0\n"
-	       "hold 190-200 1 handoff\n");
+	       "130-180 1 gil_wait\n"
+	       "wait 130-180 1 whole\n"
+	       "contention 130-180\n"
+	       "180-200 1 python cpu0\n"
+	       "hold 180-200 1 handoff\n");
 }
 
 static void on(uint64_t ts, uint32_t tid, uint32_t text)
