@@ -52,7 +52,8 @@ static int observe_for(struct pipeline *pipeline, struct options *options, struc
 		observation.tick_ctx = &patience;
 	}
 	options->observe.quiet = true;
-	options->observe.no_source = true; /* they are not shown */
+	options->observe.mode = MODE_EXACT; /* who has the GIL is the first question */
+	options->observe.no_source = true;  /* they are not shown */
 	observe_catch_signals(NULL);
 	observe_head(&options->observe, &pipeline->head);
 	patience.stacks = pipeline->head.stacks;

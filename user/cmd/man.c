@@ -134,8 +134,8 @@ void man_write(FILE *file, const struct command *const commands[], size_t count)
 	fprintf(file,
 		".fi\n.SH DESCRIPTION\nAttaches with eBPF to a running, unmodified CPython process "
 		"(3.%d to 3.%d, symbols not needed) and traces "
-		"every take and drop of the Global Interpreter Lock (in mode edges those that "
-		"somebody waits for), the scheduling of its threads and the waits of its event "
+		"who waits for the Global Interpreter Lock and who has it meanwhile (in mode exact "
+		"every take and drop), the scheduling of its threads and the waits of its event "
 		"loops; only what runs on a CPU is sampled. "
 		"The target is neither "
 		"changed nor stopped. Durations are written 10s, 250ms, 1m30s. A process is a PID, "

@@ -121,8 +121,8 @@ static const struct declaration {
 	{OPTION_QUIET, "quiet", NULL, "Show neither progress nor stalls as they happen", set_quiet,
 	 0},
 	{OPTION_MODE, "mode", "MODE",
-	 "How the GIL is watched: exact (every take and drop; the default), edges (only where "
-	 "somebody waits, which costs much less), futex (edges without uprobes)",
+	 "How the GIL is watched: edges (only where somebody waits, which costs much less; the "
+	 "default), exact (every take and drop), futex (edges without uprobes)",
 	 set_mode, 0},
 	{OPTION_RATE, "rate", "HZ",
 	 "Sampling rate for on-CPU stacks; 0 turns sampling off (default 199)", set_rate, 0},
@@ -337,7 +337,7 @@ void options_parse(const struct command *command, int argc, char **argv,
 	struct parsing parsing = {.command = command, .options = ret_options};
 	size_t count;
 
-	*ret_options = (struct options){.observe = {.rate_hz = CAPTURE_RATE_HZ, .mode = MODE_EXACT},
+	*ret_options = (struct options){.observe = {.rate_hz = CAPTURE_RATE_HZ, .mode = MODE_EDGES},
 					.stall_ns = STALL_DEFAULT_NS,
 					.output = command->output};
 	count = options_of(command, list);
