@@ -55,8 +55,8 @@ def stalls_of(report):
 def pytest_runtest_makereport():
     outcome = yield
     report = outcome.get_result()
-    if report.failed and harness.Outcome.last:
-        lines = list(stalls_of(harness.Outcome.last))[:40]
+    lines = list(stalls_of(harness.Outcome.last or {}))[:40] if report.failed else []
+    if lines:
         report.sections.append(("stalls of the last report that a test has read", "\n".join(lines)))
 
 

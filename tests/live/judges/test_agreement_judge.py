@@ -168,7 +168,6 @@ RIGHT = {
     "1 % of a wait": in_thread(0, "gil_wait", "idle", 0.9),
     "3 % between python and native": in_thread(1, "native", "python", 3),
     "sampled": in_thread(1, "native", "python", 50, sampled_ns=100 * MS),
-    "a trap before the take": both(in_edges, in_thread(0, "gil_wait", "python", 1.1)),
     "retries that count as waits": both(in_edges, waits(12)),
     "unknown": both(in_thread(0, "gil_wait", "unknown", 30, waits=7), unknown),
     "edges within 10 µs": with_stall(0, start_ns=1100 * MS - 9_000, end_ns=1200 * MS + 9_000),
@@ -199,6 +198,10 @@ WRONG = {
     "no GIL": (lambda found: parts(found)[0].update(gils=[]), ["GILs"]),
     "nobody contended": (contended(300), ["findings"]),
     "a wait shorter by 2 %": (in_thread(0, "gil_wait", "idle", 2), ["waits for the GIL"]),
+    "a trap before the take": (
+        both(in_edges, in_thread(0, "gil_wait", "python", 1.1)),
+        ["waits for the GIL"],
+    ),
     "the same in two modes": (
         both(in_edges, in_thread(0, "gil_wait", "idle", 2, sampled_ns=50 * MS)),
         ["waits for the GIL"],
