@@ -49,6 +49,7 @@ int on_clock(void *ctx)
 
 	if (!is_target(me >> 32))
 		return 0;
+	check_current(ts, (__u32)me);
 	if (mode != SHARED_MODE_EXACT)
 		look_for_gil(ts, me);
 	tstate = pystack_current(ts, 0);

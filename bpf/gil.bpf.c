@@ -201,10 +201,12 @@ int gil_wait_end(struct pt_regs *ctx)
 	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
 	struct shared_gil_key key = {.tgid = me >> 32};
 	struct shared_gil *gil;
+	bool begun;
 
 	if (!enabled || !note)
 		return 0;
-	key.condition = note->wait_cond ? note->wait_cond : waits_before(key.tgid);
+	begun = note->wait_cond;
+	key.condition = begun ? note->wait_cond : waits_before(key.tgid);
 	note->wait_cond = 0;
 	gil = find_gil(&key);
 	check_current(ts, tid);
@@ -221,7 +223,8 @@ int gil_wait_end(struct pt_regs *ctx)
 	emit(&record, sizeof(record));
 	if (mode != SHARED_MODE_EXACT)
 		leave_futex(note);
-	note->wait_goes_on = locked;
+	/* of one that was not seen to begin, the next WAIT sends the stack */
+	note->wait_goes_on = locked && begun;
 	return 0;
 }
 
