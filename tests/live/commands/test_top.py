@@ -78,7 +78,9 @@ def test_who_has_the_gil_and_who_waits(app, top):
     assert re.search(r"holder +\d+ asleep \(GIL\)", screen) and re.search(
         r"\d+ GIL wait", screen
     ), screen
-    assert "unknown" not in screen.split("THREADS")[1].split("no events lost")[0]
+    # In mode edges the GIL is unknown for microseconds after a drop: the key has that.
+    rows = re.findall(r"^ .* \d+ +(?:GIL wait|asleep \(GIL\)) .*$", screen, re.MULTILINE)
+    assert len(rows) == 2 and not re.search(r"unknown|\?", "".join(rows)), screen
 
 
 DEADLOCK = """
@@ -394,7 +396,7 @@ def test_losses_are_reported_at_the_end(tmp_path):
     nobody empties the ring, so thousands of records are lost."""
     with harness.RawApp("asyncio") as app:
         app.call("yield 2")
-        with Terminal(tmp_path, "--ring-size", 1, app.pid) as top:
+        with Terminal(tmp_path, "--ring-size", 1, "--mode", "exact", app.pid) as top:
             top.ready()
             pid = pid_of_top(tmp_path)
             os.kill(pid, signal.SIGSTOP)

@@ -132,6 +132,13 @@ def observed(source, mode):
     return marks, outcome.report
 
 
+def is_blocked(stall, evidence):
+    """Of a sleep whose end was not reported, all is unknown: some virtual machines lose one wake-up
+    in a thousand (docs/decisions/probes.md), which counts as a contradiction."""
+    lost = evidence["contradictions"] and stall["states"]["blocked"] + stall["states"]["unknown"]
+    return stall["cause"] == "blocked" or lost > 0.9 * (stall["end_ns"] - stall["start_ns"])
+
+
 def check(marks, report):
     stalls = laws.stalls_of(report)
     for name, t0, t1 in marks:
@@ -139,7 +146,7 @@ def check(marks, report):
         covering = [stall for stall in met if stall["start_ns"] <= t0 and t1 <= stall["end_ns"]]
         assert len(covering) == 1, (name, [laws.describe(stall) for stall in met])
         (stall,) = covering
-        assert stall["cause"] == "blocked", (name, laws.describe(stall), report["evidence"])
+        assert is_blocked(stall, report["evidence"]), (name, laws.describe(stall), report)
         assert t0 - stall["start_ns"] < MACHINE_NS and stall["end_ns"] - t1 < MACHINE_NS, (
             name,
             laws.describe(stall),
