@@ -115,6 +115,9 @@ void cpu_forget(struct world *w, uint64_t ts)
 void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu,
 	       uint64_t ts)
 {
+	/* who loses its CPU on the way to its next WAIT, and gets it back, has waited as well */
+	bool may_go_on = (t->sched == SCHED_RUNNING && sched == SCHED_READY) ||
+			 (t->sched == SCHED_READY && sched == SCHED_RUNNING);
 	bool was_off;
 
 	if (t->sched == SCHED_RUNNING)
@@ -141,7 +144,8 @@ void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint
 		if (process_of(t)->partial)
 			edges_off(w, t, ts);
 	}
-	retry_over(w, t);
+	if (!may_go_on)
+		retry_over(w, t);
 	relation_list(w, t);
 	if (sched == SCHED_RUNNING && (t->in_handover || edges_ends_wait(t)))
 		relation_handed_over(w, t, ts);

@@ -151,9 +151,10 @@ void edges_off(struct world *w, struct thread_machine *t, uint64_t ts)
  * A thread is woken from a sleep on the GIL's mutex, and finds it taken again.
  *
  * The wait ends when it has a CPU again, for no TAKE would show that it has the GIL then. It is put
- * aside, with the thread's open interval, until the thread's next event. If that says that
- * the thread has waited all the time (OBSERVE `waits`, WAIT `waited`), so be it: the interval is
- * one of waiting, and the next wait is the same one. Otherwise it is emitted as it was.
+ * aside until the thread sleeps, or waits. If that says that the thread has waited all the time
+ * (OBSERVE `waits`, WAIT `waited`), so be it: the open interval is one of waiting, and the next
+ * wait is the same one. Otherwise it is emitted as it was. What the thread lost its CPU for in
+ * between has been emitted as unknown.
  */
 void retry_begin(struct thread_machine *t, const struct gil_wait *wait)
 {
@@ -169,15 +170,11 @@ void retry_over(struct world *w, struct thread_machine *t)
 
 bool retry_waited(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts)
 {
-	uint64_t since = t->open.start;
+	uint64_t since = t->ended.end;
 
 	if (t->ended.gil != &g->pub || t->sched != SCHED_RUNNING || relation_known(t->relation) ||
-	    since >= ts)
+	    t->open.start >= ts)
 		return false;
-	if (since != t->ended.end) { /* some of it has been emitted as something else */
-		retry_over(w, t);
-		t->ended = (struct gil_wait){.gil = &g->pub, .thread = &t->pub, .start = since};
-	}
 	t->ended.end = ts;
 	edges_sample_none(w, t);
 	t->pub.gil = &g->pub;

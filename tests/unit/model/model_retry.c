@@ -74,7 +74,7 @@ static void without_that_it_is_another_wait(void **state)
 		      "132-150 1 blocked sys0\n");
 }
 
-/* The live view has been told already. */
+/* The live view has been told already; it was one wait all the same. */
 static void what_was_emitted_is_not_taken_back(void **state)
 {
 	begin_and_be_woken();
@@ -82,10 +82,9 @@ static void what_was_emitted_is_not_taken_back(void **state)
 	mutex(125, A, true);
 	expect(130, "1",
 	       BEFORE "121-123 1 unknown\n"
-		      "wait 110-121 1 whole\n"
-		      "contention 123-125\n"
+		      "contention 121-125\n"
 		      "123-130 1 gil_wait\n"
-		      "wait 123-130 1\n"
+		      "wait 110-130 1\n"
 		      "contention 125-130\n");
 }
 
@@ -114,10 +113,26 @@ static void preempted_after_the_sleep_it_may_wait_still(void **state)
 	out(131, A, READ);
 	expect(140, "1",
 	       BEFORE "121-125 1 unknown\n"
-		      "wait 110-121 1 whole\n"
 		      "125-130 1 unknown\n"
 		      "130-131 1 unknown\n"
+		      "wait 110-121 1 whole\n"
 		      "131-140 1 blocked sys0\n");
+}
+
+/* It loses its CPU on the way to its next sleep on the mutex. */
+static void preempted_after_the_sleep_it_has_waited_all_the_time(void **state)
+{
+	begin_and_be_woken();
+	preempt(122, A, 0);
+	in(124, A, 0);
+	mutex(125, A, true);
+	expect(130, "1",
+	       BEFORE "121-122 1 unknown\n"
+		      "122-124 1 unknown\n"
+		      "contention 121-125\n"
+		      "124-130 1 gil_wait\n"
+		      "wait 110-130 1\n"
+		      "contention 125-130\n");
 }
 
 /* What another GIL's lock word says is not about this one; nor does it count after a loss. */
@@ -144,6 +159,7 @@ int main(void)
 		cmocka_unit_test(what_was_emitted_is_not_taken_back),
 		cmocka_unit_test(contention_goes_on_with_the_wait),
 		cmocka_unit_test(preempted_after_the_sleep_it_may_wait_still),
+		cmocka_unit_test(preempted_after_the_sleep_it_has_waited_all_the_time),
 		cmocka_unit_test(what_does_not_fit_is_ignored),
 	};
 
