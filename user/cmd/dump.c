@@ -54,6 +54,7 @@ static int observe_for(struct pipeline *pipeline, struct options *options, struc
 	options->observe.quiet = true;
 	options->observe.mode = MODE_EXACT; /* who has the GIL is the first question */
 	options->observe.no_source = true;  /* they are not shown */
+	options->observe.no_follow = true;  /* those below are named */
 	observe_catch_signals(NULL);
 	observe_head(&options->observe, &pipeline->head);
 	patience.stacks = pipeline->head.stacks;

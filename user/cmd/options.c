@@ -15,11 +15,8 @@
 
 /* ── what each option sets ───────────────────────────────────────────────── */
 
-static void add_process(struct options *options, char *arg, struct argp_state *state)
+static void add_pid(struct observe_options *observe, uint32_t pid, struct argp_state *state)
 {
-	struct observe_options *observe = &options->observe;
-	uint32_t pid = value_process(arg, state);
-
 	for (uint32_t i = 0; i < observe->pid_count; i++)
 		if (observe->pids[i] == pid)
 			argp_error(state, "PID %u given twice", pid);
@@ -27,6 +24,22 @@ static void add_process(struct options *options, char *arg, struct argp_state *s
 		argp_error(state, "more than %d processes", OBSERVE_PIDS_MAX);
 	else
 		observe->pids[observe->pid_count++] = pid;
+}
+
+/* `most`: of a name or a port; otherwise it has to be one. */
+static void add_processes(struct options *options, char *arg, uint32_t most,
+			  struct argp_state *state)
+{
+	uint32_t pids[OBSERVE_PIDS_MAX];
+	uint32_t count = value_processes(arg, most, pids, state);
+
+	for (uint32_t i = 0; i < count; i++)
+		add_pid(&options->observe, pids[i], state);
+}
+
+static void add_process(struct options *options, char *arg, struct argp_state *state)
+{
+	add_processes(options, arg, OBSERVE_PIDS_MAX, state);
 }
 
 static void add_app_root(struct options *options, char *arg, struct argp_state *state)
@@ -90,6 +103,7 @@ SETTER(mode, observe.mode = value_mode(arg, state))
 SETTER(rate, observe.rate_hz = value_hertz(arg, CAPTURE_RATE_MAX, state))
 SETTER(no_stacks, observe.no_stacks = true)
 SETTER(no_source, observe.no_source = true)
+SETTER(no_follow, observe.no_follow = true)
 SETTER(stack_kinds, observe.stack_kinds = value_stack_kinds(arg, state))
 SETTER(ring_size, observe.ring_bytes = value_mebibytes(arg, state))
 SETTER(ready_fd, observe.ready_fd = value_ready_fd(arg, state))
@@ -128,6 +142,8 @@ static const struct declaration {
 	 "Sampling rate for on-CPU stacks; 0 turns sampling off (default 199)", set_rate, 0},
 	{OPTION_NO_STACKS, "no-stacks", NULL, "No Python stacks: names threads but not functions",
 	 set_no_stacks, 0},
+	{OPTION_NO_FOLLOW, "no-follow", NULL,
+	 "Observe the given processes only, without those below them that serve", set_no_follow, 0},
 	{OPTION_NO_SOURCE, "no-source", NULL,
 	 "Do not read the application's lines and decorators from its source files", set_no_source,
 	 0},
@@ -243,7 +259,7 @@ error_t options_rest_process(struct options *options, int key, char *arg, struct
 		return ARGP_ERR_UNKNOWN;
 	if (options->observe.pid_count)
 		argp_error(state, "one process at a time");
-	add_process(options, arg, state);
+	add_processes(options, arg, 1, state);
 	return 0;
 }
 

@@ -51,6 +51,7 @@ enum option_id {
 	OPTION_RATE,
 	OPTION_NO_STACKS,
 	OPTION_NO_SOURCE,
+	OPTION_NO_FOLLOW,
 	OPTION_STACK_KINDS,
 	OPTION_RING_SIZE,
 	OPTION_READY_FD,
@@ -83,9 +84,10 @@ struct option_use {
 
 /* Of commands that observe … */
 #define OBSERVE_OPTIONS                                                                            \
-	{.id = OPTION_PID}, {.id = OPTION_DURATION}, {.id = OPTION_QUIET}, {.id = OPTION_MODE},    \
-		{.id = OPTION_RATE}, {.id = OPTION_NO_STACKS}, {.id = OPTION_NO_SOURCE},           \
-		{.id = OPTION_STACK_KINDS}, {.id = OPTION_RING_SIZE},                              \
+	{.id = OPTION_PID}, {.id = OPTION_NO_FOLLOW}, {.id = OPTION_DURATION},                     \
+		{.id = OPTION_QUIET}, {.id = OPTION_MODE}, {.id = OPTION_RATE},                    \
+		{.id = OPTION_NO_STACKS}, {.id = OPTION_NO_SOURCE}, {.id = OPTION_STACK_KINDS},    \
+		{.id = OPTION_RING_SIZE},                                                          \
 	{                                                                                          \
 		.id = OPTION_READY_FD                                                              \
 	}

@@ -79,8 +79,21 @@ void value_no_process(struct argp_state *state)
 	exit(EXIT_USAGE);
 }
 
-/* The one process of this name or port; exits if there is none, or several. */
-static uint32_t find_process(const char *text, struct argp_state *state)
+static void say_found(const char *text, const struct found_processes *found)
+{
+	if (found->count == 1) {
+		fprintf(stderr, "gilscope: '%s' is process %u.\n", text, processes_pid(found, 0));
+		return;
+	}
+	fprintf(stderr, "gilscope: '%s' is %u processes:", text, found->count);
+	for (uint32_t i = 0; i < found->count; i++)
+		fprintf(stderr, " %u", processes_pid(found, i));
+	fprintf(stderr, ".\n");
+}
+
+/* Exits if there is none, or several that are not one service. */
+static uint32_t find_processes(const char *text, uint32_t most, uint32_t *pids,
+			       struct argp_state *state)
 {
 	_cleanup_(processes_done) struct found_processes found;
 	struct diag diag = {0};
@@ -88,8 +101,12 @@ static uint32_t find_process(const char *text, struct argp_state *state)
 
 	if (processes_find(text, &diag, &found) < 0)
 		exit(cmd_fail(&diag));
-	if (found.count == 1)
-		return processes_pid(&found, 0);
+	if (found.count == 1 || (found.count <= most && processes_are_service(&found))) {
+		for (uint32_t i = 0; i < found.count; i++)
+			pids[i] = processes_pid(&found, i);
+		say_found(text, &found);
+		return found.count;
+	}
 	if (found.count) {
 		fprintf(stderr, "gilscope: '%s' is %u processes; give the PID of one.\n\n", text,
 			found.count);
@@ -102,20 +119,17 @@ static uint32_t find_process(const char *text, struct argp_state *state)
 	exit(EXIT_USAGE);
 }
 
-uint32_t value_process(const char *text, struct argp_state *state)
+uint32_t value_processes(const char *text, uint32_t most, uint32_t *pids, struct argp_state *state)
 {
 	char *end;
 	unsigned long pid = strtoul(text, &end, 10);
-	uint32_t found;
 
-	if (text[strspn(text, "0123456789")]) {
-		found = find_process(text, state);
-		fprintf(stderr, "gilscope: '%s' is process %u.\n", text, found);
-		return found;
-	}
+	if (text[strspn(text, "0123456789")])
+		return find_processes(text, most, pids, state);
 	if (*end || pid < 1 || pid > INT32_MAX)
 		argp_error(state, "'%s' is not a PID", text);
-	return (uint32_t)pid;
+	*pids = (uint32_t)pid;
+	return 1;
 }
 
 uint32_t value_hertz(const char *text, uint32_t most, struct argp_state *state)

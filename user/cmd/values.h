@@ -12,8 +12,9 @@
 
 uint64_t value_duration(const char *text, struct argp_state *state);
 uint64_t value_seconds(const char *text, struct argp_state *state); /* a unit is not needed */
-/* A PID, ":8000", or a pattern for the command line (processes.h). */
-uint32_t value_process(const char *text, struct argp_state *state);
+/* A PID, or the processes of one service, by ":8000" or a pattern for the command line
+ * (processes.h). Writes at most `most`, and returns how many; at least one. */
+uint32_t value_processes(const char *text, uint32_t most, uint32_t *pids, struct argp_state *state);
 /* A usage error: lists the processes that could be given, and exits. */
 void value_no_process(struct argp_state *state) __attribute__((noreturn));
 struct cut_point value_point(const char *text, struct argp_state *state); /* --from, --to */

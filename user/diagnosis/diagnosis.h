@@ -36,6 +36,9 @@ bool report_without_loops(const struct report *report);
 /* False when nothing can be said about what was to be observed: the process runs no event loop and
  * does nothing, and those below it serve (finding `supervisor`). */
 bool diagnosis_applies(const struct report *report);
+/* How many of those that serve below a process without loops, or below a supervisor, are not part
+ * of the report. */
+uint32_t supervisor_unobserved(const struct report *report, const struct process_report *process);
 void verdict_paragraphs(const struct report *report, const struct process_report *process,
 			const struct paragraph_sink *sink);
 

@@ -256,6 +256,25 @@ static void add_gil_off(struct text_buffer *text, const struct report *report,
 		       "unless the module declares that it needs none.");
 }
 
+static void add_children(struct text_buffer *text, const struct process *process,
+			 uint32_t unobserved)
+{
+	if (unobserved == process->child_count) {
+		text_add(text, "The processes below this one that serve are not part of this "
+			       "report.");
+		return;
+	}
+	text_add(text, "The supervisor of ");
+	text_add_number_of(text, process->child_count, "process", "processes");
+	for (uint32_t i = 0; i < process->child_count; i++)
+		text_add(text, "%s%u", i ? ", " : ": ", process->children[i].pid);
+	text_add(text, ".");
+	if (unobserved == 1)
+		text_add(text, " One of them is not part of this report.");
+	else if (unobserved)
+		text_add(text, " %u of them are not part of this report.", unobserved);
+}
+
 void verdict_paragraphs(const struct report *report, const struct process_report *process,
 			const struct paragraph_sink *sink)
 {
@@ -269,8 +288,7 @@ void verdict_paragraphs(const struct report *report, const struct process_report
 	    (!process->loop_count || process->process->supervisor)) {
 		struct text_buffer text = {0};
 
-		text_add(&text, "The processes below this one that serve are not part of this "
-				"report.");
+		add_children(&text, process->process, supervisor_unobserved(report, process));
 		sink->put(sink->ctx, &text);
 	} else if (process_without_loops(process)) {
 		for (uint32_t i = 0; i < process->gil_count; i++)

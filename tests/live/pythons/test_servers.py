@@ -152,8 +152,18 @@ def supervisor(venv, folder, arguments):
 
 
 def check_supervisor(app, serving, loop):
-    """Attach and doctor name the serving processes and say that this is not one to observe."""
+    """Those that serve are observed with it; alone, attach and doctor name them and say that this
+    is not one to observe."""
     with harness.attach(app) as running:
+        time.sleep(0.3)
+        outcome = running.finish()
+    laws.check_laws(outcome.report)
+    assert outcome.status == 0, outcome
+    assert {process["pid"] for process in outcome.report["processes"]} == {app.pid} | serving
+    assert "supervisor" not in [finding["id"] for finding in outcome.report["findings"]]
+    for pid in serving:
+        assert f" {pid}" in outcome.stderr.partition("below that serve:")[2], outcome
+    with harness.attach(app, "--no-follow") as running:
         time.sleep(0.3)
         outcome = running.finish()
     laws.check_laws(outcome.report)
@@ -170,12 +180,10 @@ def check_supervisor(app, serving, loop):
 
 def check_port(port, serving):
     """A port means the processes that serve, never their supervisor."""
-    done = harness.gilscope("dump", f":{port}")
-    if len(serving) == 1:
-        assert done.status == 0 and f"':{port}' is process {min(serving)}." in done.stderr, done
-    else:
-        listed = {int(pid) for pid in re.findall(r"^ *(\d+)  3", done.stderr, re.M)}
-        assert done.status == 2 and listed == serving, done
+    done = harness.gilscope("dump", "--json", f":{port}")
+    many = f"process {min(serving)}" if len(serving) == 1 else f"{len(serving)} processes: "
+    assert done.status == 0 and f"':{port}' is {many}" in done.stderr, done
+    assert {process["pid"] for process in done.report["processes"]} == serving, done
 
 
 @pytest.mark.parametrize("name", SUPERVISORS)

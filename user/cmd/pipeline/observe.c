@@ -203,6 +203,47 @@ static int targets_open(struct targets *targets, const struct observe_options *o
 	return 0;
 }
 
+static bool targets_have(const struct targets *targets, uint32_t pid)
+{
+	for (uint32_t i = 0; i < targets->count; i++)
+		if (targets->list[i]->info.pid == pid)
+			return true;
+	return false;
+}
+
+/* One that ends meanwhile, or cannot be observed, is left out; the report says that it is there. */
+static int targets_add_child(void *ctx, uint32_t pid, uint8_t flags, const char *cmdline)
+{
+	struct targets *targets = ctx;
+	struct diag diag = {0};
+
+	if (targets->count == OBSERVE_PIDS_MAX || targets_have(targets, pid) ||
+	    target_open((pid_t)pid, &diag, &targets->list[targets->count]))
+		return 0;
+	targets->count++;
+	return 0;
+}
+
+/* A service is more than the process that was given: adds those below that serve. */
+static int targets_follow(struct targets *targets, const struct observe_options *options,
+			  struct diag *diag)
+{
+	uint32_t given = targets->count;
+	int err = 0;
+
+	for (uint32_t i = 0; i < given && !err; i++)
+		err = target_children(targets->list[i], targets_add_child, targets);
+	if (err)
+		return diag_set(diag, EXIT_FAILED, err, "no memory");
+	if (targets->count == given || options->quiet)
+		return 0;
+	fprintf(stderr, "gilscope: also observing the processes below that serve:");
+	for (uint32_t i = given; i < targets->count; i++)
+		fprintf(stderr, " %u", targets->list[i]->info.pid);
+	fputs(".\n", stderr);
+	return 0;
+}
+
 /* The capture owns them from then on. */
 static int targets_add(struct targets *targets, struct capture *capture, struct diag *diag)
 {
@@ -287,6 +328,8 @@ int observe(struct observation *observation, struct diag *diag)
 	err = features_require(&features, observation->options->mode, diag);
 	if (!err)
 		err = targets_open(&targets, observation->options, diag);
+	if (!err && !observation->options->no_follow)
+		err = targets_follow(&targets, observation->options, diag);
 	if (err)
 		return err;
 	how = capture_options(observation->options, &features);

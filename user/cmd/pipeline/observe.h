@@ -20,6 +20,7 @@ struct observe_options {
 	uint32_t rate_hz;    /* of the sampling clock; 0: none */
 	bool no_stacks;
 	bool no_source;	      /* lines of source are not read */
+	bool no_follow;	      /* none but `pids` */
 	uint32_t stack_kinds; /* capture.h; 0: all */
 	enum evidence_mode mode;
 	bool quiet;   /* no progress line, no announcements of stalls */

@@ -33,7 +33,8 @@ struct found_process {
 	char *cmdline;
 	struct listening_ports ports;
 	int ports_err;
-	bool left_out; /* of the list */
+	bool left_out;	     /* of the list */
+	uint32_t supervisor; /* that was left out for it; 0: none */
 	/* of examine() */
 	bool examined;
 	struct diag diag; /* why it cannot be observed; status 0: it can */
@@ -207,10 +208,21 @@ static void leave_out_supervisors(struct found_processes *found)
 	for (uint32_t i = 0; i < found->count; i++) {
 		struct found_process *parent = by_number(found, parent_of(found->list[i].pid));
 
-		if (is_supervised(&found->list[i], parent))
-			parent->left_out = true;
+		if (!is_supervised(&found->list[i], parent))
+			continue;
+		parent->left_out = true;
+		found->list[i].supervisor = parent->pid;
 	}
 	remove_left_out(found);
+}
+
+bool processes_are_service(const struct found_processes *found)
+{
+	for (uint32_t i = 0; i < found->count && !found->by_port; i++)
+		if (!found->list[i].supervisor ||
+		    found->list[i].supervisor != found->list[0].supervisor)
+			return false;
+	return found->count;
 }
 
 static int compile(const char *text, regex_t *pattern, struct diag *diag)
@@ -236,6 +248,7 @@ int processes_find(const char *text, struct diag *diag, struct found_processes *
 	    (text[1 + strspn(text + 1, "0123456789")] || port < 1 || port > UINT16_MAX))
 		return diag_set(diag, EXIT_USAGE, -EINVAL, "'%.100s' is not a port", text);
 	how.port = (uint32_t)port;
+	ret_found->by_port = port;
 	if (text && !port) {
 		err = compile(text, &pattern, diag);
 		if (err)

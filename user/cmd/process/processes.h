@@ -8,6 +8,7 @@
 #ifndef GILSCOPE_CMD_PROCESS_PROCESSES_H
 #define GILSCOPE_CMD_PROCESS_PROCESSES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -18,6 +19,7 @@ struct found_process;
 struct found_processes {
 	struct found_process *list; /* by PID */
 	uint32_t count;
+	bool by_port;
 };
 
 /*
@@ -28,6 +30,9 @@ struct found_processes {
  */
 int processes_find(const char *text, struct diag *diag, struct found_processes *ret_found);
 uint32_t processes_pid(const struct found_processes *found, uint32_t i);
+/* Are they one service: do all of them have the port that was asked for, or the same supervisor,
+ * which was left out? */
+bool processes_are_service(const struct found_processes *found);
 
 #define PROCESSES_ROW_MAX 512
 extern const char processes_heading[]; /* of the rows */

@@ -13,14 +13,34 @@ static bool has_workers(const struct process_report *process)
 	       (!process->loop_count || process->process->supervisor);
 }
 
+static bool is_observed(const struct report *report, uint32_t pid)
+{
+	for (uint32_t p = 0; p < report->process_count; p++)
+		if (report->processes[p].process->info.pid == pid)
+			return true;
+	return false;
+}
+
+uint32_t supervisor_unobserved(const struct report *report, const struct process_report *process)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < process->process->child_count && has_workers(process); i++)
+		count += !is_observed(report, process->process->children[i].pid);
+	return count;
+}
+
 /* Its stack, or children that run loops while it runs none, show that it is their supervisor.
  * Without, it may have work of its own: it has none if it hardly ran. */
 static bool supervises(const struct report *report, const struct process_report *process)
 {
 	const uint64_t *ns = process->states.ns;
 
-	if (!has_workers(process) || process->process->supervisor)
-		return has_workers(process);
+	if (!has_workers(process) ||
+	    supervisor_unobserved(report, process) < process->process->child_count)
+		return false;
+	if (process->process->supervisor)
+		return true;
 	for (uint32_t i = 0; i < process->process->child_count; i++)
 		if (process->process->children[i].loop)
 			return true;
@@ -30,7 +50,7 @@ static bool supervises(const struct report *report, const struct process_report 
 static void process_supervisor(struct collector *collector, const struct report *report,
 			       const struct process_report *process)
 {
-	if (has_workers(process))
+	if (supervisor_unobserved(report, process))
 		collector_add_whole(collector, &(struct finding){.id = FINDING_SUPERVISOR,
 								 .subject = SUBJECT_PROCESS,
 								 .process = process,
@@ -71,11 +91,19 @@ static void advise_supervisor(struct text_buffer *text, const struct report *rep
 			      const struct finding *finding)
 {
 	const struct process *process = finding->process->process;
+	uint32_t unobserved = supervisor_unobserved(report, finding->process);
 
-	text_add(text,
-		 "This report says nothing about them. Observe them instead (gilscope attach");
+	if (unobserved == process->child_count)
+		text_add(text, "This report says nothing about them. Observe them instead");
+	else if (unobserved == 1)
+		text_add(text, "This report says nothing about one of them. Observe that, too");
+	else
+		text_add(text, "This report says nothing about %u of them. Observe those, too",
+			 unobserved);
+	text_add(text, " (gilscope attach");
 	for (uint32_t i = 0; i < process->child_count; i++)
-		text_add(text, " %u", process->children[i].pid);
+		if (!is_observed(report, process->children[i].pid))
+			text_add(text, " %u", process->children[i].pid);
 	text_add(text, ").");
 }
 
