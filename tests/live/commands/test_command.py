@@ -185,3 +185,9 @@ def test_the_command_keeps_what_it_would_have_had(tmp_path):
             stderr=subprocess.DEVNULL,
         )
     assert states(tmp_path / "recorded") == states(tmp_path / "alone")
+
+
+def test_a_pid_is_no_command(tmp_path):
+    done = harness.gilscope("record", "4711", "-o", tmp_path / "none.gsc")
+    assert done.status == 1 and "cannot start 4711: No such file" in done.stderr, done
+    assert "gilscope record -p 4711" in done.stderr, done

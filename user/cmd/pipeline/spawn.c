@@ -237,9 +237,13 @@ int spawn_python(char **argv, struct diag *diag, struct spawned *ret_spawned)
 	uint64_t begun = clock_now_ns();
 	int err = start_kept(argv, &spawned);
 
-	if (err)
-		return diag_set(diag, EXIT_FAILED, err, "cannot start %s: %s", argv[0],
-				strerror(-err));
+	if (err) {
+		diag_set(diag, EXIT_FAILED, err, "cannot start %s: %s", argv[0], strerror(-err));
+		if (err == -ENOENT && !argv[0][strspn(argv[0], "0123456789")])
+			diag_hint(diag, "to record a running process: gilscope record -p %s",
+				  argv[0]);
+		return err;
+	}
 	while (!is_over(&spawned)) {
 		struct target *target;
 
