@@ -207,7 +207,7 @@ WRONG = {
         ["waits for the GIL"],
     ),
     "a trap that is in both": (in_thread(0, "gil_wait", "idle", 1.1), ["waits for the GIL"]),
-    "too many retries": (both(in_edges, waits(13)), ["waits for the GIL"]),
+    "too many retries": (both(in_edges, waits(14)), ["waits for the GIL"]),
     "a wait less": (waits(7), ["waits for the GIL"]),
     "asleep with the GIL and without": (
         in_thread(1, "held_blocked", "blocked", 80),
