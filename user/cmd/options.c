@@ -26,7 +26,7 @@ static void add_pid(struct observe_options *observe, uint32_t pid, struct argp_s
 		observe->pids[observe->pid_count++] = pid;
 }
 
-/* `most`: of a name or a port; otherwise it has to be one. */
+/* A name or a port may mean up to `most` processes. */
 static void add_processes(struct options *options, char *arg, uint32_t most,
 			  struct argp_state *state)
 {

@@ -28,17 +28,18 @@ bool process_without_loops(const struct process_report *process);
 /* The same of all processes. */
 bool report_without_loops(const struct report *report);
 
-/*
- * Whether the event loops of `process` were held up, and by what: one paragraph for each loop, or
- * one that no loop was found, or about the GIL if it runs none for certain; before them one about
- * the GIL, if Python was started without it.
- */
 /* False when nothing can be said about what was to be observed: the process runs no event loop and
  * does nothing, and those below it serve (finding `supervisor`). */
 bool diagnosis_applies(const struct report *report);
 /* How many of those that serve below a process without loops, or below a supervisor, are not part
  * of the report. */
 uint32_t supervisor_unobserved(const struct report *report, const struct process_report *process);
+
+/*
+ * Whether the event loops of `process` were held up, and by what: one paragraph for each loop, or
+ * one that no loop was found, or about the GIL if it runs none for certain; before them one about
+ * the GIL, if Python was started without it.
+ */
 void verdict_paragraphs(const struct report *report, const struct process_report *process,
 			const struct paragraph_sink *sink);
 

@@ -264,7 +264,8 @@ static void add_children(struct text_buffer *text, const struct process *process
 			       "report.");
 		return;
 	}
-	text_add(text, "The supervisor of ");
+	text_add(text, "The supervisor of %s",
+		 process->child_count < SUPERVISED_MAX ? "" : "at least ");
 	text_add_number_of(text, process->child_count, "process", "processes");
 	for (uint32_t i = 0; i < process->child_count; i++)
 		text_add(text, "%s%u", i ? ", " : ": ", process->children[i].pid);

@@ -120,6 +120,7 @@ void gil_hold_end(struct world *w, struct gil_machine *g, uint64_t ts, bool whol
 							       .requested = requested,
 							       .handoff = g->hold_handoff};
 	g->pub.holder = NULL;
+	g->announced = false;
 }
 
 void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts)
@@ -129,7 +130,7 @@ void gil_unknown(struct world *w, struct gil_machine *g, uint64_t ts)
 		gil_hold_end(w, g, ts, false, false);
 	}
 	g->pub.free = false;
-	g->weak = g->announced = false;
+	g->weak = false;
 	gil_set_off(g, false);
 	g->previous = NULL;
 	recount(w, g, ts);
@@ -342,11 +343,12 @@ static void take(struct world *w, struct gil_machine *g, struct thread_machine *
 {
 	bool holds = t->relation == REL_HOLDING && t->pub.gil == &g->pub;
 	/* it was observed while it was taking it, perhaps after a wait */
-	bool observed = holds && g->weak, announced = g->announced;
+	bool observed = holds && g->weak;
 
-	g->announced = false;
-	if (holds && announced)
+	if (holds && g->announced) {
+		g->announced = false;
 		return;
+	}
 	if (observed)
 		g->pub.holder = NULL;
 	else if (t->relation == REL_WAITING && t->pub.gil == &g->pub)
@@ -382,7 +384,6 @@ static void exact_drop(struct world *w, struct gil_machine *g, struct thread_mac
 {
 	bool violates = g->pub.holder || (g->pub.free && !g->weak);
 
-	g->announced = false;
 	if (!relation_drop(w, g, t, requested, violates, ts))
 		g->previous = &t->pub;
 	g->weak = false;

@@ -95,7 +95,7 @@ struct gil_machine {
 	bool hold_whole, hold_handoff;
 	bool weak;	/* holder or freedom come from an observation without the GIL's mutex, so a
 			   transition may have been in flight */
-	bool announced; /* its holder's wait has ended so, and its TAKE has not come yet */
+	bool announced; /* its holder has it by a WAIT_END; its TAKE is to come */
 	bool off;	/* switched off (free-threaded builds) when last observed; no fact since */
 	bool retired;	/* its index was given to another one */
 	bool counted;	/* in process_entry.certain */
