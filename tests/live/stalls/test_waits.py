@@ -146,7 +146,11 @@ def check(marks, report):
         covering = [stall for stall in met if stall["start_ns"] <= t0 and t1 <= stall["end_ns"]]
         assert len(covering) == 1, (name, [laws.describe(stall) for stall in met])
         (stall,) = covering
-        assert is_blocked(stall, report["evidence"]), (name, laws.describe(stall), report["evidence"])
+        assert is_blocked(stall, report["evidence"]), (
+            name,
+            laws.describe(stall),
+            report["evidence"],
+        )
         assert t0 - stall["start_ns"] < MACHINE_NS and stall["end_ns"] - t1 < MACHINE_NS, (
             name,
             laws.describe(stall),
