@@ -285,6 +285,7 @@ static void acquire(struct world *w, struct gil_machine *g, struct thread_machin
 static void edges_take_drop(struct world *w, struct gil_machine *g, struct thread_machine *t,
 			    bool requested, uint64_t ts)
 {
+	retry_over(w, t);
 	/* who answered a request is known, also where not for how long it had the GIL */
 	if (!relation_drop(w, g, t, requested, g->pub.holder, ts) && requested)
 		emit_later(w, EMIT_HOLD)->hold = (struct hold){.gil = &g->pub,
@@ -350,9 +351,12 @@ static void settle_holder(struct world *w, struct gil_machine *g, struct thread_
 		g->pub.violations += definite && since == ts;
 		return;
 	}
-	/* a holder waits neither in its loop nor for the GIL */
+	/* a holder waits neither in its loop nor for the GIL, but it may have begun to since */
 	loop_confirm(w, t, ts);
-	relation_set(w, t, t->relation & (REL_NONE | REL_HOLDING));
+	if (t->ts_fact <= since) {
+		retry_over(w, t);
+		relation_set(w, t, t->relation & (REL_NONE | REL_HOLDING));
+	}
 	if (holds_still(g, t, definite, since, ts))
 		gil_hold_begin(w, g, t, ts, false);
 	else

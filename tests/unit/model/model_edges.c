@@ -423,8 +423,50 @@ static void a_sleeper_on_the_mutex_that_acts_has_run(void **state)
 	       "110-125 1 gil_wait\n"
 	       "125-140 1 unknown\n"
 	       "contention 110-140\n"
-	       "140-160 1 python cpu0 sampled\n"
-	       "wait 110-140 1\n");
+	       "wait 110-140 1\n"
+	       "140-160 1 python cpu0 sampled\n");
+}
+
+static void a_new_thread_that_has_not_run_yet_has_no_gil(void **state)
+{
+	begin_as(true);
+	FEED(THREAD, thread, 110, C, 0, EVF_THREAD_NEW, .pid = PID);
+	FEED(WAKE, wake, 111, C, 0, EVF_WAKE_NEW);
+	in(130, C, 0);
+	wait(131, C);
+	expect(140, "3",
+	       "110-111 3 unknown\n"
+	       "111-130 3 runnable cpu0\n"
+	       "130-131 3 native cpu0 sampled\n"
+	       "131-140 3 gil_wait\n"
+	       "wait 131-140 3\n"
+	       "contention 131-140\n");
+}
+
+/* The thread sleeps on the mutex, so its wait is put aside until it says whether it goes on. To
+ * have been seen with the GIL says that it does not. */
+static void who_had_the_gil_since_has_not_waited_all_the_time(void **state)
+{
+	begin_as(true);
+	sleep_on_mutex();
+	wake(120, A, 0);
+	in(121, A, 0);
+	observe(122, A, A, 0, EVF_OBSERVE_CLOCK);
+	drop(125, A);
+	observe(126, A, 0, 0, 0);
+	preempt(126, A, 0);
+	expect(140, "1",
+	       "100-102 1 unknown\n"
+	       "102-105 1 blocked sys0\n"
+	       "105-106 1 runnable cpu0\n"
+	       "106-110 1 unknown\n"
+	       "110-121 1 gil_wait\n"
+	       "contention 110-121\n"
+	       "121-122 1 unknown\n"
+	       "wait 110-121 1 whole\n"
+	       "122-125 1 python cpu0 sampled\n"
+	       "125-126 1 native cpu0 sampled\n"
+	       "126-140 1 runnable cpu0\n");
 }
 
 static void a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain(void **state)
@@ -490,6 +532,8 @@ int main(void)
 		cmocka_unit_test(a_wait_on_the_mutex_ends_with_its_sleep),
 		cmocka_unit_test(a_sleeper_on_the_mutex_that_is_found_with_the_gil_has_run),
 		cmocka_unit_test(a_sleeper_on_the_mutex_that_acts_has_run),
+		cmocka_unit_test(a_new_thread_that_has_not_run_yet_has_no_gil),
+		cmocka_unit_test(who_had_the_gil_since_has_not_waited_all_the_time),
 		cmocka_unit_test(a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain),
 		cmocka_unit_test(what_the_holder_did_comes_before_the_wait_that_ends_with_it),
 		cmocka_unit_test(a_look_that_may_be_from_before_the_sleep_settles_nothing),
