@@ -75,6 +75,8 @@ struct thread_note {
 	__u64 mutex;	   /* the futex */
 	__u64 state;	   /* tstate then */
 	__u64 takes;	   /* switch_number while it slept; 0: not known, or it had the GIL last */
+	__u64 run_delay;   /* task->sched_info when it left its CPU … */
+	__u64 arrivals;	   /* … its pcount */
 	__u32 retry_ns;	   /* back-off before tstate is searched for again */
 	__u32 epfd;	   /* descriptor + 1 of the epoll wait it is in, or 0; where returns are not
 			      traced, of the last one */
@@ -195,7 +197,8 @@ struct cpu_note {
 	__u64 comm[2];
 	__u64 ts;   /* of the last switch, or of one before in the same tick; 0: none seen yet */
 	__u64 tick; /* jiffies when ts was last set by a switch between others */
-	__u64 apart[10];
+	__u64 clock_ahead; /* what ktime was ahead of rq->clock at a traced thread's last switch */
+	__u64 apart[9];
 };
 _Static_assert(sizeof(struct cpu_note) == 128, "two lines, wherever the first one begins");
 
@@ -240,11 +243,39 @@ static __always_inline void emit_unknown_gil(struct shared_gil_key *key, __u16 c
 	emit(&record, sizeof(record));
 }
 
+static __always_inline void emit_queued(__u64 ts, __u32 cpu, __u32 tid, __u64 since)
+{
+	struct ev_queued record = {.hdr = HDR(QUEUED, ts, tid, cpu, 0), .since = since};
+
+	emit(&record, sizeof(record));
+}
+
+/*
+ * When the current thread got this CPU, by the kernel's own notes; 0 if they do not say, or it has
+ * had one more than once since it left the last one. Says as well since when it had been queued.
+ */
+static __always_inline __u64 arrival(__u64 ts, __u32 cpu, const struct cpu_note *note, __u32 tid)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	const struct thread_note *thread = bpf_map_lookup_elem(&notes, &tid);
+	__u64 arrived;
+
+	if (!bpf_core_field_exists(task->sched_info.last_arrival) || !thread || !note->clock_ahead)
+		return 0;
+	arrived = BPF_CORE_READ(task, sched_info.last_arrival) + note->clock_ahead;
+	if (BPF_CORE_READ(task, sched_info.pcount) != thread->arrivals + 1 || arrived < note->ts ||
+	    arrived > ts)
+		return 0;
+	emit_queued(ts, cpu, tid,
+		    arrived - (BPF_CORE_READ(task, sched_info.run_delay) - thread->run_delay));
+	return arrived;
+}
+
 /*
  * A thread that acts on a CPU must be the one that the last switch put there. If it is not, the
  * kernel did not report a switch, as happens now and then in some virtual machines
  * (docs/decisions/probes.md#switches-that-the-kernel-does-not-report). The thread's state is then
- * unknown since that last switch, and no longer than that.
+ * unknown since it got the CPU, or if that is not known either, since that last switch.
  */
 static __always_inline void check_presence(__u64 ts, __u32 cpu, struct cpu_note *note, __u32 tid)
 {
@@ -252,7 +283,9 @@ static __always_inline void check_presence(__u64 ts, __u32 cpu, struct cpu_note 
 
 	if (note->tid == tid || !note->ts)
 		return;
-	record.since = note->ts;
+	record.since = arrival(ts, cpu, note, tid);
+	if (!record.since)
+		record.since = note->ts;
 	note->tid = tid;
 	note->tgid = bpf_get_current_pid_tgid() >> 32;
 	note->traced = true;

@@ -68,8 +68,21 @@ struct signal_struct {
 	} live;
 };
 
+struct rq {
+	__u64 clock; /* of this CPU: as of its last update, which a switch begins with */
+};
+
 struct cfs_rq {
 	int throttle_count; /* this queue and those above it that have used up their quota */
+	struct rq *rq;	    /* with CONFIG_FAIR_GROUP_SCHED; tasks of other classes have it as well */
+};
+
+/* a task's way to its CPUs, with CONFIG_SCHED_INFO; by rq->clock */
+struct sched_info {
+	unsigned long pcount; /* how often it got one */
+	__u64 run_delay;      /* how long it was on run queues before that, in total */
+	__u64 last_arrival;
+	__u64 last_queued; /* until it gets the CPU */
 };
 
 struct sched_entity {
@@ -169,6 +182,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct files_struct *files;
 	struct sched_entity se;
+	struct sched_info sched_info;
 	bool throttled; /* since 6.18: tasks are throttled one by one on their way to user space; a
 			   flag, see above */
 };

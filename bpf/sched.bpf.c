@@ -328,6 +328,43 @@ static __always_inline bool pass_by(struct cpu_note *note)
 	return true;
 }
 
+/*
+ * The kernel's own notes of a task's way to its CPU tell what it does not report. The probe runs
+ * after update_rq_clock() and before sched_info_arrive() (kernel/sched/core.c, __schedule() and
+ * prepare_task_switch()).
+ */
+static __always_inline __u64 rq_clock(struct task_struct *task)
+{
+	if (!bpf_core_field_exists(task->sched_info.last_queued) ||
+	    !bpf_core_field_exists(task->se.cfs_rq->rq))
+		return 0;
+	return task->se.cfs_rq->rq->clock;
+}
+
+static __always_inline void keep_arrivals(struct thread_note *leaving, struct task_struct *task)
+{
+	if (!leaving || !bpf_core_field_exists(task->sched_info.last_queued))
+		return;
+	leaving->run_delay = task->sched_info.run_delay;
+	leaving->arrivals = task->sched_info.pcount;
+}
+
+/* A wake-up that is reported, like a preemption, makes the thread wait for a CPU (wait_for_cpu()).
+ * If it does not wait for one that it gets, the kernel did not report it. */
+static __always_inline void check_wake(__u64 ts, __u32 cpu, __u64 now, struct task_struct *task,
+				       const struct thread_note *thread)
+{
+	__u64 since, waited;
+
+	if (!thread || thread->cpu || !now || task->sched_info.pcount != thread->arrivals)
+		return;
+	since = task->sched_info.last_queued;
+	/* on this CPU, and before it was migrated to it */
+	waited = now - since + (task->sched_info.run_delay - thread->run_delay);
+	if (since && since <= now && waited < ts)
+		emit_queued(ts, cpu, TASK_PID(task), ts - waited);
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
@@ -336,7 +373,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	const struct shared_target *out = target_of(prev->tgid);
 	bool in = is_target(next->tgid), runnable;
 	struct thread_note *thread, *leaving = 0;
-	__u64 ts, state;
+	__u64 ts, state, now;
 
 	if (!enabled || !note)
 		return 0;
@@ -351,13 +388,18 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (out) {
 		check_presence(ts, cpu, note, TASK_PID(prev));
 		leaving = note_of(TASK_PID(prev));
+		keep_arrivals(leaving, prev);
 	}
 
+	now = out || in ? rq_clock(next) : 0;
+	if (now)
+		note->clock_ahead = ts - now;
 	note->ts = ts;
 	occupy(note, next, in);
 	if (in) {
 		note->reported = false;
 		thread = note_of(TASK_PID(next));
+		check_wake(ts, cpu, now, next, thread);
 		stop_waiting(thread);
 		if (thread && mode == SHARED_MODE_FUTEX)
 			thread->wait_cond = 0;

@@ -101,6 +101,11 @@ def test_json_keeps_its_schema(script):
     jsonschema.Draft202012Validator(schema).validate(json.loads(report(script, "--json")[0]))
 
 
+def test_a_wake_up_that_the_kernel_only_noted_is_as_good_as_one_that_it_reported():
+    noted, told = (report(CASES / f"{name}_wake.script")[0] for name in ("noted", "told"))
+    assert noted == told and "unknown" not in noted
+
+
 def properties(schema):
     """The names of all properties in a schema."""
     if isinstance(schema, dict):

@@ -40,6 +40,7 @@ static inline void sim_birth(struct sim *s, struct sim_thread *t)
 
 	t->alive = true;
 	t->python = index % 4 != 3;
+	t->told = s->recording;
 	t->inside = t->in_turn = t->woken = t->taking = t->wants_wait = t->gc = false;
 	t->relation = SIM_NONE;
 	t->sched = SIM_SLEEPS;
@@ -395,15 +396,48 @@ static inline void sim_done(struct sim *s)
 	free(s->turns.at);
 }
 
-/* Removes one in so many wake-ups. */
-static inline void sim_drop_wakes(struct sim *sim, uint32_t in)
+/* The kernel's own notes of a wake-up that it did not report: before the SWITCH_IN that follows,
+ * instead of the thread's migrations until then. */
+static inline void sim_note_wake(struct sim *sim, uint32_t at, const union event *wake)
+{
+	for (uint32_t i = at; i < sim->events.count; i++) {
+		struct sim_event *event = &sim->events.at[i];
+
+		if (event->event.hdr.tid != wake->hdr.tid)
+			continue;
+		if (event->event.hdr.type == EV_SWITCH_OUT ||
+		    event->event.hdr.type == EV_THREAD_EXIT)
+			return; /* it ran */
+		if (event->event.hdr.type == EV_MIGRATE)
+			event->event.hdr.type = 0;
+		if (event->event.hdr.type != EV_SWITCH_IN)
+			continue;
+		SIM_PUSH(sim->events, (struct sim_event){0});
+		event = &sim->events.at[i];
+		memmove(event + 1, event, (sim->events.count - 1 - i) * sizeof(*event));
+		event->event = (union event){.queued = {.hdr = event->event.hdr,
+							.since = wake->hdr.ts}};
+		event->event.hdr.type = EV_QUEUED;
+		return;
+	}
+}
+
+/* Removes one in so many wake-ups. `noted`: the kernel's own notes say when they were. */
+static inline void sim_drop_wakes(struct sim *sim, uint32_t in, bool noted)
 {
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < sim->events.count; i++)
-		if (sim->events.at[i].event.hdr.type != EV_WAKE ||
-		    (sim->events.at[i].event.hdr.flags & EVF_WAKE_NEW) || sim_random(sim, in))
+	for (uint32_t i = 0; i < sim->events.count; i++) {
+		union event event = sim->events.at[i].event;
+
+		if (!event.hdr.type)
+			continue;
+		if (event.hdr.type != EV_WAKE || event.hdr.flags & EVF_WAKE_NEW ||
+		    sim_random(sim, in))
 			sim->events.at[kept++] = sim->events.at[i];
+		else if (noted)
+			sim_note_wake(sim, i + 1, &event);
+	}
 	sim->events.count = kept;
 }
 

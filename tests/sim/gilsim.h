@@ -91,6 +91,7 @@ struct sim_thread {
 	bool mutex;	  /* it sleeps on the GIL's mutex */
 	bool by_mutex;	  /* it waits, and has not come to the condition variable yet */
 	bool retries;	  /* the same, and it has been woken there */
+	bool told;	  /* a fact in the window says how it stands to the GIL */
 	bool waits_oddly; /* or has: on another futex than the condition variable */
 	bool signalled; /* by a drop: it does not go to sleep before it has looked at the lock word
 			 */
@@ -122,7 +123,8 @@ struct sim {
 	struct {
 		int32_t holder; /* index of a thread, or -1 */
 		int32_t taker;	/* has the mutex, is about to say that it has taken it */
-		uint64_t known; /* the first fact of it in the window; 0: none */
+		uint64_t known; /* the first fact of it in the window, or the last wait of a thread
+				   of which nothing is known; 0: none */
 		int32_t previous;
 		uint32_t waiters;
 		SIM_VECTOR(struct sim_change) waiting;
@@ -157,8 +159,11 @@ static inline void sim_emit_at(struct sim *s, uint64_t ts, uint8_t type, uint32_
 static inline void sim_emit(struct sim *s, uint8_t type, uint32_t tid, uint16_t aux,
 			    unsigned int flags)
 {
-	if (type <= EV_WAIT_END && s->recording && !s->gils[aux].known)
-		s->gils[aux].known = s->now;
+	if (type <= EV_WAIT_END && s->recording) {
+		s->threads[tid - SIM_PID].told = true;
+		if (!s->gils[aux].known)
+			s->gils[aux].known = s->now;
+	}
 	sim_emit_at(s, s->now, type, tid, aux, (uint8_t)flags, (union event){0}, false);
 }
 
@@ -575,6 +580,8 @@ static inline void sim_sleep_oddly(struct sim *s, struct sim_thread *t)
 		t->waits_oddly = true;
 		t->sleeps_as = t->in_handover ? EVF_SWITCH_OUT_HANDOVER : EVF_SWITCH_OUT_GIL_MUTEX;
 		sim_begin_wait(s, t);
+		if (s->recording && !t->told)
+			s->gils[t->gil].known = s->now;
 	}
 	sim_leave(s, t, true);
 }

@@ -290,6 +290,27 @@ static void sched_wake(struct world *w, struct thread_machine *t, const struct e
 	loop_wake(w, t, ts, true);
 	t->throttled = flags & EVF_WAKE_THROTTLED;
 	sched_set(w, t, SCHED_READY, event->hdr.aux, ts);
+	/* it has never run: the first thread of a process continues where its parent was */
+	if (flags & EVF_WAKE_NEW && t->pub.tid != t->pub.process->info.pid)
+		relation_set(w, t, REL_NONE);
+}
+
+/*
+ * The thread was woken then, unless it has gone to sleep after that: the kernel's note is then of
+ * an earlier wake-up. What has been emitted stays. On which CPUs it was queued is not known: its
+ * migrations are not reported, either.
+ */
+static void sched_queued(struct world *w, struct thread_machine *t, const struct ev_queued *event)
+{
+	bool emitted = event->since < t->open.start;
+	uint64_t ts = emitted ? t->open.start : event->since;
+
+	if (t->sched != SCHED_ASLEEP || event->since < t->ts_off)
+		return;
+	loop_wake(w, t, ts, !emitted);
+	t->throttled = false;
+	sched_set(w, t, SCHED_READY, CPU_NONE, ts);
+	threads_derive(w, ts);
 }
 
 /*
@@ -335,6 +356,9 @@ void sched_feed(struct world *w, const struct fact *fact)
 		break;
 	case EV_GAP:
 		sched_gap(w, t, &event->gap, ts);
+		break;
+	case EV_QUEUED:
+		sched_queued(w, t, &event->queued);
 		break;
 	case EV_MIGRATE:
 		if (t->sched == SCHED_READY)

@@ -489,6 +489,7 @@ static int dispatch(struct world *w, struct fact *fact)
 	case EV_MIGRATE:
 	case EV_RUN:
 	case EV_GAP:
+	case EV_QUEUED:
 		return feed_cpu(w, fact);
 	case EV_EPOLL_ENTER:
 	case EV_EPOLL_EXIT:

@@ -103,6 +103,43 @@ static void a_missed_switch_makes_the_time_since_the_previous_one_unknown(void *
 	       "150-160 1 native cpu1\n");
 }
 
+static void a_missed_wake_up_is_known_from_the_run_queue(void **state)
+{
+	begin();
+	in(110, A, 0);
+	take(120, A);
+	out(130, A, READ);
+	FEED(QUEUED, queued, 150, A, 1, 0, .since = 140);
+	in(150, A, 1);
+	drop(155, A);
+	assert_int_equal(world_window(world).contradictions, 0);
+	expect(160, "1",
+	       "100-120 1 unknown\n"
+	       "120-130 1 python cpu0\n"
+	       "130-140 1 held_blocked sys0\n"
+	       "140-150 1 held_runnable\n"
+	       "150-155 1 python cpu1\n"
+	       "hold 120-155 1 whole\n"
+	       "155-160 1 native cpu1\n");
+}
+
+static void a_wake_up_before_the_sleep_is_not_the_missed_one(void **state)
+{
+	begin();
+	in(110, A, 0);
+	take(120, A);
+	out(130, A, READ);
+	FEED(QUEUED, queued, 150, A, 1, 0, .since = 125);
+	in(150, A, 1);
+	assert_int_equal(world_window(world).contradictions, 1);
+	expect(160, "1",
+	       "100-120 1 unknown\n"
+	       "120-130 1 python cpu0\n"
+	       "130-150 1 unknown holds\n"
+	       "150-160 1 python cpu1\n"
+	       "hold 120-160 1\n");
+}
+
 static void a_missed_switch_does_not_end_a_wait_for_the_gil(void **state)
 {
 	begin();
@@ -202,6 +239,8 @@ int main(void)
 		cmocka_unit_test(a_throttled_thread_is_marked),
 		cmocka_unit_test(who_acts_is_on_a_cpu_and_a_missed_fact_makes_its_time_unknown),
 		cmocka_unit_test(a_missed_switch_makes_the_time_since_the_previous_one_unknown),
+		cmocka_unit_test(a_missed_wake_up_is_known_from_the_run_queue),
+		cmocka_unit_test(a_wake_up_before_the_sleep_is_not_the_missed_one),
 		cmocka_unit_test(a_missed_switch_does_not_end_a_wait_for_the_gil),
 		cmocka_unit_test(the_cpus_occupant_is_emitted_before_the_thread_that_waited_for_it),
 		cmocka_unit_test(a_traced_thread_has_its_cpu_without_a_run),

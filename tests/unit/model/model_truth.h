@@ -21,6 +21,7 @@ struct check {
 	struct world *world;
 	uint64_t seed, now;
 	bool lossless, unreported; /* unreported: wake-ups are missing, without a LOST event */
+	bool noted;		   /* … and the kernel's own notes say when they were (QUEUED) */
 	struct checked_thread {
 		const struct thread *thread;
 		bool emitted, turn, possible;
@@ -75,6 +76,15 @@ static void on_loop(void *ctx, struct loop *loop)
 
 /* ── intervals ───────────────────────────────────────────────────────────── */
 
+/* What was emitted before it was known that the thread had been woken. */
+static bool is_late(const struct interval *i, const struct sim_segment *truth)
+{
+	return truth->state == TS_HELD_RUNNABLE
+		       ? i->state == TS_HELD_BLOCKED
+		       : truth->state == TS_RUNNABLE &&
+				 (i->state == TS_BLOCKED || i->state == TS_IDLE);
+}
+
 static bool agrees(const struct check *c, const struct interval *i, const struct sim_segment *truth,
 		   const struct checked_thread *checked)
 {
@@ -95,7 +105,7 @@ static bool agrees(const struct check *c, const struct interval *i, const struct
 	/* until a loop is known to be one, its wait is an ordinary system call */
 	if (truth->state == TS_IDLE && i->state == TS_BLOCKED)
 		return !i->thread->loop || checked->loop_known >= i->end;
-	if (i->state != truth->state)
+	if (i->state != truth->state && !(c->noted && is_late(i, truth)))
 		return false;
 	if ((thread_state_holds(i->state) || i->state == TS_GIL_WAIT) &&
 	    (!i->gil || i->gil->index != truth->gil))
@@ -167,7 +177,7 @@ static void compare_order(struct check *c, const struct interval *i)
 	}
 	if (i->state == TS_GIL_WAIT && i->end > c->wait_end[i->gil->index])
 		c->wait_end[i->gil->index] = i->end;
-	if ((i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE) &&
+	if ((i->state == TS_RUNNABLE || i->state == TS_HELD_RUNNABLE) && i->cpu != CPU_NONE &&
 	    i->end > c->ready_end[i->cpu])
 		c->ready_end[i->cpu] = i->end;
 }
@@ -179,7 +189,8 @@ static void compare_runs(struct check *c, const struct interval *i)
 	const struct sim_cpu *cpu;
 	bool reporting = false;
 
-	if (!c->lossless || (i->state != TS_RUNNABLE && i->state != TS_HELD_RUNNABLE))
+	if (!c->lossless || c->noted ||
+	    (i->state != TS_RUNNABLE && i->state != TS_HELD_RUNNABLE))
 		return;
 	cpu = &c->sim->cpus[i->cpu];
 	for (uint32_t n = 0; n < cpu->reporting.count && cpu->reporting.at[n].ts < i->end; n++)
