@@ -244,7 +244,7 @@ def test_places_without_a_stack_are_counted():
         {**row, "t0_ns": 1_800_000_000, "t1_ns": 1_900_000_000},
     ]
     found = stacks.Comparison(text, {"rows": rows, "waiter": 9, "hog": [], "hog_tid": 10})
-    assert (found.right, found.missing, len(found.wrong), found.due, len(found.without)) == (
+    assert (found.right, len(found.missing), len(found.wrong), found.due, len(found.without)) == (
         1,
         0,
         0,

@@ -262,8 +262,18 @@ def check_evidence(outcome):
         for process in outcome.report["processes"]
         for thread in process["threads"]
     )
-    assert evidence["unknown_ns"] <= MOST_UNKNOWN * everything, f"{evidence} of {everything} ns"
+    assert evidence["unknown_ns"] <= MOST_UNKNOWN * everything, (
+        f"{evidence} of {everything} ns; unknown and all of each thread: {unknown_of(outcome.report)}"
+    )
     assert outcome.status == 0, outcome
+
+
+def unknown_of(report):
+    return [
+        (thread["name"], thread["tid"], thread["states"].get("unknown", 0), total(thread["states"]))
+        for process in report["processes"]
+        for thread in process["threads"]
+    ]
 
 
 def stalls_of(report):

@@ -85,14 +85,14 @@ def compare(stack, truth):
 class Comparison:
     """All stacks taken while the application was at one of its rows.
 
-    wrong: sentences. right, missing: numbers of stacks. due: number of rows at which a stack must
+    wrong: sentences. missing: descriptions. right: number of stacks. due: number of rows at which a stack must
     have been taken; without: those that have no right one. Stacks with missing frames of code that
     is freed right after it ran are counted in `gone` only.
     """
 
     def __init__(self, text, answer):
-        self.right = self.missing = self.gone = 0
-        self.wrong, self.without = [], []
+        self.right = self.gone = 0
+        self.wrong, self.missing, self.without = [], [], []
         self.ways = collections.Counter()
         by_tid = collections.defaultdict(list)
         self._script = script.Script(text)
@@ -114,7 +114,8 @@ class Comparison:
             seen += [(stack, row["stack"]) for stack in self._of_holder(waiters, row["tid"])]
         right = 0
         for stack, truth in seen:
-            if row["t0_ns"] <= stack.ts <= row["t1_ns"] and not self._notes(stack, row):
+            end_ns = row["t1_ns"] - ("clock" in stack.flags) * EDGE_NS
+            if row["t0_ns"] <= stack.ts <= end_ns and not self._notes(stack, row):
                 right += self._stack(row, stack, truth) and KINDS[row["kind"]] in stack.flags
         if row["fleeting"] or not self._due(row, answer["waiter"]):
             return
@@ -159,22 +160,21 @@ class Comparison:
 
     def _stack(self, row, stack, truth):
         differs = compare(stack, truth)
+        where = f"{row['shape']}, {row['kind']}, {' '.join(sorted(stack.flags))}"
         self.ways.update(stack.flags if differs is None else ())
         if differs == "missing" and row["fleeting"]:
             self.gone += 1
         elif differs == "missing":
-            self.missing += 1
+            self.missing.append(f"{where}: {stack.frames and stack.frames[:3]}")
         elif differs:
-            self.wrong.append(
-                f"{row['shape']}, {row['kind']}, {' '.join(sorted(stack.flags))}: {differs}"
-            )
+            self.wrong.append(f"{where}: {differs}")
         else:
             self.right += 1
         return differs is None
 
     def __str__(self):
         return (
-            f"{self.right} stacks right, {len(self.wrong)} wrong, {self.missing} missing, "
+            f"{self.right} stacks right, {len(self.wrong)} wrong, {len(self.missing)} missing, "
             f"{self.gone} of code that is gone; "
             f"{len(self.without)} of {self.due} places without one"
         )
