@@ -297,10 +297,12 @@ static void sched_wake(struct world *w, struct thread_machine *t, const struct e
 
 /*
  * The thread was woken then, unless it has gone to sleep after that: the kernel's note is then of
- * an earlier wake-up. What has been emitted stays. On which CPUs it was queued is not known: its
- * migrations are not reported, either.
+ * an earlier wake-up. What has been emitted stays; for others it counts from now on, since what
+ * follows for them from its sleep has been emitted as well. On which CPUs it was queued is not
+ * known: its migrations are not reported, either.
  */
-static void sched_queued(struct world *w, struct thread_machine *t, const struct ev_queued *event)
+static void sched_queued(struct world *w, struct thread_machine *t, const struct ev_queued *event,
+			 uint64_t now)
 {
 	bool emitted = event->since < t->open.start;
 	uint64_t ts = emitted ? t->open.start : event->since;
@@ -309,8 +311,8 @@ static void sched_queued(struct world *w, struct thread_machine *t, const struct
 		return;
 	loop_wake(w, t, ts, !emitted);
 	t->throttled = false;
-	sched_set(w, t, SCHED_READY, CPU_NONE, ts);
-	threads_derive(w, ts);
+	sched_set(w, t, SCHED_READY, CPU_NONE, now);
+	thread_derive(w, t, ts);
 }
 
 /*
@@ -358,7 +360,7 @@ void sched_feed(struct world *w, const struct fact *fact)
 		sched_gap(w, t, &event->gap, ts);
 		break;
 	case EV_QUEUED:
-		sched_queued(w, t, &event->queued);
+		sched_queued(w, t, &event->queued, ts);
 		break;
 	case EV_MIGRATE:
 		if (t->sched == SCHED_READY)

@@ -180,6 +180,11 @@ __attribute__((noinline)) static void derive_many(struct world *w, uint32_t coun
 			derive(w, moved[i], ts);
 }
 
+void thread_derive(struct world *w, struct thread_machine *t, uint64_t ts)
+{
+	derive(w, t, ts);
+}
+
 void threads_derive(struct world *w, uint64_t ts)
 {
 	uint32_t count = w->moved.count;
@@ -385,7 +390,11 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 static bool is_ghost(struct world *w, const struct ev_thread *event, uint64_t ts)
 {
 	const struct thread_machine *t = find_any(w, event->hdr.tid);
+	const struct process_entry *now = process_find(w, event->pid);
 
+	/* a process that became another program has its number again */
+	if (now && t && now != process_of(t))
+		return false;
 	return t && t->pub.gone && !(event->hdr.flags & EVF_THREAD_NEW) &&
 	       t->pub.process->info.pid == event->pid && t->ts_fact >= w->ts_facts;
 }

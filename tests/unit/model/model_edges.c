@@ -427,6 +427,34 @@ static void a_sleeper_on_the_mutex_that_acts_has_run(void **state)
 	       "140-160 1 python cpu0 sampled\n");
 }
 
+/* While it was believed to sleep, a drop would have been seen. */
+static void a_waiter_whose_wake_up_was_only_noted_ends_the_certainty_when_that_is_known(
+	void **state)
+{
+	begin_as(true);
+	in(105, B, 1);
+	in(106, A, 0);
+	wait(110, A);
+	observe(110, A, B, 0, EVF_OBSERVE_DEFINITE);
+	sleep_in_wait(112, A);
+	observe(115, B, B, 0, EVF_OBSERVE_CLOCK);
+	world_cut(world, 130); /* for a report, say */
+	FEED(QUEUED, queued, 140, A, 0, 0, .since = 120);
+	in(140, A, 0);
+	expect(150, "12",
+	       "100-110 1 unknown\n"
+	       "100-110 2 unknown\n"
+	       "110-112 2 python cpu1 sampled\n"
+	       "112-130 2 python cpu1\n"
+	       "110-130 1 gil_wait\n"
+	       "130-140 2 python cpu1\n"
+	       "hold 112-140 2\n"
+	       "140-150 2 python cpu1 sampled\n"
+	       "130-150 1 gil_wait\n"
+	       "wait 110-150 1\n"
+	       "contention 110-150\n");
+}
+
 static void a_new_thread_that_has_not_run_yet_has_no_gil(void **state)
 {
 	begin_as(true);
@@ -532,6 +560,8 @@ int main(void)
 		cmocka_unit_test(a_wait_on_the_mutex_ends_with_its_sleep),
 		cmocka_unit_test(a_sleeper_on_the_mutex_that_is_found_with_the_gil_has_run),
 		cmocka_unit_test(a_sleeper_on_the_mutex_that_acts_has_run),
+		cmocka_unit_test(
+			a_waiter_whose_wake_up_was_only_noted_ends_the_certainty_when_that_is_known),
 		cmocka_unit_test(a_new_thread_that_has_not_run_yet_has_no_gil),
 		cmocka_unit_test(who_had_the_gil_since_has_not_waited_all_the_time),
 		cmocka_unit_test(a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain),

@@ -189,8 +189,7 @@ static void compare_runs(struct check *c, const struct interval *i)
 	const struct sim_cpu *cpu;
 	bool reporting = false;
 
-	if (!c->lossless || c->noted ||
-	    (i->state != TS_RUNNABLE && i->state != TS_HELD_RUNNABLE))
+	if (!c->lossless || c->noted || (i->state != TS_RUNNABLE && i->state != TS_HELD_RUNNABLE))
 		return;
 	cpu = &c->sim->cpus[i->cpu];
 	for (uint32_t n = 0; n < cpu->reporting.count && cpu->reporting.at[n].ts < i->end; n++)
