@@ -74,7 +74,7 @@ struct rq {
 
 struct cfs_rq {
 	int throttle_count; /* this queue and those above it that have used up their quota */
-	struct rq *rq;	    /* with CONFIG_FAIR_GROUP_SCHED; tasks of other classes have it as well */
+	struct rq *rq; /* with CONFIG_FAIR_GROUP_SCHED; tasks of other classes have it as well */
 };
 
 /* a task's way to its CPUs, with CONFIG_SCHED_INFO; by rq->clock */

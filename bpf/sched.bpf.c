@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
  * sched.bpf.c - the scheduler: when a traced thread runs, sleeps, is woken or waits for a CPU, and
- * which task has that CPU; threads that begin, exit or change their names.
+ * which task has that CPU.
  */
+#include "comm.bpf.h"
 #include "entry.bpf.h"
 #include "epoll.bpf.h"
 #include "file.bpf.h"
@@ -18,34 +19,6 @@ int enabled = 0;
 unsigned int sleepers[16] __attribute__((aligned(64))) = {0};
 unsigned int loss_slot = 0;
 __u64 target_bits[SHARED_TARGET_BITS / 64] = {0};
-
-#define TASK_PID(task) ((__u32)(task)->pid)
-
-/* Names that user space has been sent. */
-struct comm_note {
-	__u64 comm[2];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__type(key, __u32); /* tid */
-	__type(value, struct comm_note);
-	__uint(max_entries, 4096);
-} names SEC(".maps");
-
-static __always_inline void emit_comm(__u64 ts, __u32 tid, __u32 tgid, const __u64 comm[2])
-{
-	struct comm_note *known = bpf_map_lookup_elem(&names, &tid),
-			 now = {.comm = {comm[0], comm[1]}};
-
-	if (known && known->comm[0] == now.comm[0] && known->comm[1] == now.comm[1])
-		return;
-	bpf_map_update_elem(&names, &tid, &now, BPF_ANY);
-
-	struct ev_comm record = {.hdr = HDR(COMM, ts, tid, 0, 0), .pid = tgid};
-	__builtin_memcpy(&record.comm, comm, sizeof(record.comm));
-	emit(&record, sizeof(record));
-}
 
 /* Reports who has the CPU, or with `end` that it is no longer reported. A traced thread is not
  * reported so: its SWITCH_IN says where it runs. The note has the name that the task had when it
@@ -365,6 +338,21 @@ static __always_inline void check_wake(__u64 ts, __u32 cpu, __u64 now, struct ta
 		emit_queued(ts, cpu, TASK_PID(task), ts - waited);
 }
 
+/* A traced thread gets the CPU. */
+static __always_inline void come(__u64 ts, __u32 cpu, struct cpu_note *note, __u64 now,
+				 struct task_struct *task)
+{
+	struct thread_note *thread = note_of(TASK_PID(task));
+
+	note->reported = false;
+	check_wake(ts, cpu, now, task, thread);
+	stop_waiting(thread);
+	if (thread && mode == SHARED_MODE_FUTEX)
+		thread->wait_cond = 0;
+	if (thread && !thread->wait_cond)
+		leave_futex(thread);
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
@@ -372,7 +360,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	struct cpu_note *note = cpu_note_of(cpu);
 	const struct shared_target *out = target_of(prev->tgid);
 	bool in = is_target(next->tgid), runnable;
-	struct thread_note *thread, *leaving = 0;
+	struct thread_note *leaving = 0;
 	__u64 ts, state, now;
 
 	if (!enabled || !note)
@@ -396,16 +384,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 		note->clock_ahead = ts - now;
 	note->ts = ts;
 	occupy(note, next, in);
-	if (in) {
-		note->reported = false;
-		thread = note_of(TASK_PID(next));
-		check_wake(ts, cpu, now, next, thread);
-		stop_waiting(thread);
-		if (thread && mode == SHARED_MODE_FUTEX)
-			thread->wait_cond = 0;
-		if (thread && !thread->wait_cond)
-			leave_futex(thread);
-	}
+	if (in)
+		come(ts, cpu, note, now, next);
 	if (out && runnable)
 		wait_for_cpu(leaving, cpu);
 	/* before the threads' own records, so that a wait that ends or begins here finds the
@@ -537,82 +517,6 @@ int BPF_PROG(on_migrate, struct task_struct *task, int cpu)
 	wait_for_other_cpu(ts, thread, cpu);
 
 	struct ev_migrate record = {.hdr = HDR(MIGRATE, ts, tid, cpu, 0)};
-	emit(&record, sizeof(record));
-	return 0;
-}
-
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
-{
-	__u64 ts = bpf_ktime_get_ns(), comm[2];
-
-	/* only threads of traced processes; what to do about a new process is up to user space */
-	if (child->tgid != parent->tgid || !is_target(child->tgid))
-		return 0;
-
-	struct ev_thread record = {.hdr = HDR(THREAD, ts, TASK_PID(child), 0, EVF_THREAD_NEW),
-				   .pid = child->tgid};
-	emit(&record, sizeof(record));
-	__builtin_memcpy(comm, child->comm, sizeof(comm));
-	emit_comm(ts, TASK_PID(child), child->tgid, comm);
-	return 0;
-}
-
-SEC("tp_btf/task_rename")
-int BPF_PROG(on_rename, struct task_struct *task, const char *name)
-{
-	__u64 ts = bpf_ktime_get_ns(), comm[2] = {};
-
-	if (!is_target(task->tgid))
-		return 0;
-	bpf_probe_read_kernel_str(comm, sizeof(comm), name);
-	emit_comm(ts, TASK_PID(task), task->tgid, comm);
-	return 0;
-}
-
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_exit, struct task_struct *task)
-{
-	__u64 ts = bpf_ktime_get_ns();
-	__u32 tid = TASK_PID(task), tgid = task->tgid;
-	struct thread_note *note;
-
-	if (!is_target(tgid))
-		return 0;
-	note = bpf_map_lookup_elem(&notes, &tid);
-	stop_waiting(note);
-	leave_futex(note);
-	bpf_map_delete_elem(&notes, &tid);
-	bpf_map_delete_elem(&names, &tid);
-	if (mode != SHARED_MODE_EXACT)
-		forget_state(tid);
-
-	struct ev_thread_exit record = {.hdr = HDR(THREAD_EXIT, ts, tid, 0, 0)};
-	emit(&record, sizeof(record));
-	/* do_exit() has counted this thread down before it gets here */
-	if (task->signal->live.counter == 0) {
-		struct ev_process_exit last = {.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, 0)};
-		emit(&last, sizeof(last));
-		bpf_map_delete_elem(&gil_lists, &tgid);
-	}
-	return 0;
-}
-
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task)
-{
-	__u64 ts = bpf_ktime_get_ns();
-	__u32 tgid = task->tgid;
-
-	if (!is_target(tgid))
-		return 0;
-	/* the address space is new: all known addresses are stale */
-	bpf_map_delete_elem(&targets, &tgid);
-	bpf_map_delete_elem(&pythons, &tgid);
-	bpf_map_delete_elem(&gil_lists, &tgid);
-
-	struct ev_process_exit record = {
-		.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, EVF_PROCESS_EXIT_EXEC)};
 	emit(&record, sizeof(record));
 	return 0;
 }

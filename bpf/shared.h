@@ -11,7 +11,8 @@
 #include "../user/python/interpreter/stack_layout.h"
 #include "../user/python/elf/libc_calls.h"
 
-#define SHARED_MAX_TARGETS  256
+#define SHARED_MAX_TARGETS  1024
+#define SHARED_MAX_FAMILY   16384
 #define SHARED_GIL_SLOTS    4096 /* for condition variables, two of every GIL */
 #define SHARED_MAX_THREADS  32768
 #define SHARED_MAX_CPUS	    4096
@@ -172,6 +173,7 @@ enum {
 	RING_SAMPLE = 242, /* struct shared_sample: becomes STACK */
 	RING_FILE = 243,   /* struct shared_file: becomes SLEEPS_ON */
 	RING_NATIVE = 244, /* struct shared_native: becomes NATIVE */
+	RING_FAMILY = 245, /* struct shared_family */
 };
 
 struct shared_frame {
@@ -208,6 +210,17 @@ struct shared_sample {
 	wire_u64 address; /* with STACK_CLOCK, _PREEMPT: of the instruction in user space; 0: not
 			     known */
 };
+
+/*
+ * A process of the family: an observed one, or any below one. Who has forked it is a member; so are
+ * programs between that are no Pythons.
+ */
+struct shared_family {
+	struct event_hdr hdr; /* tid: the process; flags: SHARED_FAMILY_… */
+	wire_u32 parent;      /* with FORK */
+	wire_u32 spare;
+};
+enum { SHARED_FAMILY_FORK, SHARED_FAMILY_EXEC, SHARED_FAMILY_EXIT };
 
 /* A sample of a thread that has no Python stack. */
 struct shared_native {

@@ -415,8 +415,8 @@ static inline void sim_note_wake(struct sim *sim, uint32_t at, const union event
 		SIM_PUSH(sim->events, (struct sim_event){0});
 		event = &sim->events.at[i];
 		memmove(event + 1, event, (sim->events.count - 1 - i) * sizeof(*event));
-		event->event = (union event){.queued = {.hdr = event->event.hdr,
-							.since = wake->hdr.ts}};
+		event->event = (union event){
+			.queued = {.hdr = event->event.hdr, .since = wake->hdr.ts}};
 		event->event.hdr.type = EV_QUEUED;
 		return;
 	}

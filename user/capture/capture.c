@@ -28,6 +28,8 @@ static const struct process_reader target_reader = {
 	.stills = target_stills,
 	.children = target_children,
 	.native = target_native,
+	.free = target_free,
+	.below = target_below,
 };
 
 int capture_new(const struct features *features, const struct capture_options *options,
@@ -52,6 +54,9 @@ int capture_new(const struct features *features, const struct capture_options *o
 		return err;
 	capture->probes = kernel_probes_interface(capture->kernel);
 	capture->cpu_count = kernel_probes_cpus(capture->kernel);
+	capture->program_count = kernel_probes_programs(capture->kernel, capture->programs,
+							BOUNDED_KEEP_MAX);
+	capture->family.helper.line = -1;
 	capture->losses = calloc(capture->cpu_count, sizeof(*capture->losses));
 	capture->symbols = symbols_new(capture->sink);
 	if (!capture->losses || !capture->symbols)
@@ -68,11 +73,13 @@ void capture_free(struct capture *capture)
 		return;
 	if (capture->kernel)
 		kernel_probes_enable(capture->kernel, false);
+	family_free(capture);
 	for (uint32_t i = 0; i < capture->tracee_count; i++) {
 		probes_remove_uprobes(&capture->probes, &capture->tracees[i]->uprobes);
-		tracee_free(capture->tracees[i]);
+		tracee_free(capture, capture->tracees[i]);
 	}
 	free(capture->tracees);
+	free(capture->free_gils);
 	kernel_probes_free(capture->kernel);
 	HASH_ITER(hh, capture->members, member, next)
 	{
@@ -82,50 +89,6 @@ void capture_free(struct capture *capture)
 	symbols_free(capture->symbols);
 	free(capture->losses);
 	free(capture);
-}
-
-int capture_add(struct capture *capture, struct target *target, struct diag *diag)
-{
-	struct tracee *tracee = calloc(1, sizeof(*tracee));
-	struct tracee **list = realloc(capture->tracees,
-				       (capture->tracee_count + 1) * sizeof(*list));
-	struct shared_target value = {.gil = target->layout.gil,
-				      .waits_probed = waits_are_probed(capture, target)};
-	int err;
-
-	if (list)
-		capture->tracees = list;
-	if (!tracee || !list) {
-		free(tracee);
-		target_free(target);
-		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
-	}
-	memcpy(value.calls, target->libc.addresses, sizeof(value.calls));
-	tracee->target = target;
-	list[capture->tracee_count++] = tracee;
-	err = tracee_declare_stacks(capture, tracee);
-	if (!err)
-		err = probes_set(&capture->probes, PROBES_TARGETS, &target->info.pid, &value);
-	if (err)
-		return diag_set(diag, EXIT_FAILED, err,
-				"cannot add process %u to the probes' list: %s", target->info.pid,
-				strerror(-err));
-	capture->status.targets++;
-	return tracee_attach(capture, tracee, diag);
-}
-
-/* Garbage collections that are recognised by samples are not seen without a sampling clock. */
-static int declare_process(const struct capture *capture, const struct target *target)
-{
-	struct process_info info = target->info;
-
-	if (capture->options.mode == MODE_FUTEX) {
-		info.method = METHOD_FUTEX;
-		info.gc = GC_SAMPLES;
-	}
-	if ((!capture->options.stacks || !capture->options.rate_hz) && info.gc == GC_SAMPLES)
-		info.gc = GC_NONE;
-	return sink_process(&capture->sink, &info);
 }
 
 static int begin_window(struct capture *capture)
@@ -150,26 +113,20 @@ static bool needs_syscalls(const struct capture *capture)
 
 int capture_start(struct capture *capture, struct diag *diag)
 {
-	int err = kernel_probes_attach(capture->kernel, needs_syscalls(capture), diag);
+	int err;
 
+	capture->syscalls = needs_syscalls(capture);
+	err = kernel_probes_attach(capture->kernel, capture->syscalls, diag);
 	if (err)
 		return err;
-	/* processes and threads are declared before the first record that refers to them */
-	for (uint32_t i = 0; i < capture->tracee_count && !err; i++) {
-		err = declare_process(capture, capture->tracees[i]->target);
-		/* loading the programs has taken a while; without an answer it has those it had */
-		capture->reader.refresh_gils(capture->tracees[i]->target);
-		if (!err)
-			err = tracee_declare_gils(capture, capture->tracees[i], 0, clock_now_ns());
-		if (!err)
-			err = tracee_snapshot(capture, capture->tracees[i], true);
-		if (!err)
-			err = tracee_children(capture, capture->tracees[i]);
-	}
+	for (uint32_t i = 0; i < capture->tracee_count && !err; i++)
+		err = tracee_declare(capture, capture->tracees[i]);
 	if (!err)
 		err = begin_window(capture);
 	for (uint32_t i = 0; i < capture->tracee_count && !err; i++)
 		err = tracee_snapshot(capture, capture->tracees[i], false);
+	if (!err)
+		err = family_begin(capture);
 	if (err == -ESRCH)
 		return diag_set(diag, EXIT_FAILED, err,
 				"the process exited while the probes were set");
@@ -184,6 +141,8 @@ int capture_poll(struct capture *capture, int timeout_ms)
 		err = capture_drain(capture, clock_now_ns());
 	if (!err)
 		err = capture_serve(capture, SERVE_NS);
+	if (!err)
+		err = family_serve(capture);
 	return err ? err : symbols_sources(capture->symbols);
 }
 

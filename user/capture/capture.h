@@ -4,20 +4,20 @@
  * report into a reorder stage. The only room that knows libbpf.
  *
  * Call the functions in this order: capture_new (load), capture_add (once per target),
- * capture_start, capture_poll (repeatedly), capture_stop, capture_free. Everything attached is held
- * by file descriptors of this process. When it dies, for whatever reason, the kernel removes every
- * probe.
+ * capture_start, then after confining capture_poll (repeatedly), capture_stop, capture_free.
+ * Everything attached is held by file descriptors of this process and its helper (helper.h). When
+ * it dies, for whatever reason, the kernel removes every probe.
  */
 #ifndef GILSCOPE_CAPTURE_CAPTURE_H
 #define GILSCOPE_CAPTURE_CAPTURE_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "base/diag.h"
 #include "capture/kernel/features.h"
 #include "stream/reorder.h"
 #include "python/target.h"
 
-struct diag;
 struct capture;
 
 #define CAPTURE_RING_BYTES (8u << 20) /* seconds of the fastest GIL */
@@ -37,6 +37,7 @@ struct capture_options {
 	 * measure what each costs */
 	uint32_t stack_kinds;
 	enum evidence_mode mode; /* which transitions of a GIL are traced; MODE_UNKNOWN = exact */
+	bool follow; /* processes below the targets become targets, too, also later ones */
 };
 
 /* Loads the programs. The caller keeps the reorder stage. 0 or -errno with a diag, as all below
@@ -59,8 +60,9 @@ int capture_start(struct capture *capture, struct diag *diag);
 /*
  * Waits up to `timeout_ms` for records (0: not at all), moves all of them into the reorder stage
  * and lets it advance. Then reads the targets where the records call for it: a snapshot after a
- * loss, a descriptor or an interpreter that is new. After 10 ms it finishes the read in progress
- * and leaves the rest to the next poll. 0, or the error of the stage's next sink.
+ * loss, a descriptor or an interpreter that is new, a process that has begun. After 10 ms it
+ * finishes the read in progress and leaves the rest to the next poll. 0, or the error of the
+ * stage's next sink.
  */
 int capture_poll(struct capture *capture, int timeout_ms);
 
@@ -74,6 +76,9 @@ void capture_request_locks(struct capture *capture);
  * the stage. 0, or the error of the stage's next sink. */
 int capture_stop(struct capture *capture);
 
+/* The socket on which messages are exchanged once the observer is confined; -1: none. */
+int capture_helper_line(const struct capture *capture);
+
 /* False if the kernel refuses, with the capabilities that this process has now, to let it use the
  * maps and programs that an observation needs. */
 bool capture_may_go_on(const struct capture *capture);
@@ -82,8 +87,14 @@ struct capture_status {
 	uint64_t events; /* records moved */
 	uint64_t lost;	 /* records that found no room */
 	uint64_t missed; /* probe hits that the kernel skipped (recursion); losses in the stream */
-	unsigned int targets; /* that have not ended */
-	bool execed;	      /* a target became another program */
+	unsigned int targets;  /* that have not ended */
+	unsigned int followed; /* targets that were none when the observation began */
+	unsigned int awaited;  /* processes below that have just begun, and may be Pythons soon */
+	/* processes below that are Pythons and cannot be observed, and why the last of them cannot
+	 */
+	unsigned int refused;
+	struct diag refusal;
+	bool execed; /* a target became another program */
 	struct {
 		uint64_t taken; /* samples of Python stacks that arrived */
 		/* samples without a stack: it could not be read, or there was no room for it */

@@ -52,6 +52,8 @@ static int handle_record(struct capture *capture, const void *data, size_t size)
 		return capture_handle_native(capture, data, size);
 	case RING_FILE:
 		return capture_handle_file(capture, data, size);
+	case RING_FAMILY:
+		return capture_note_family(capture, data, size);
 	default:
 		return handle_event(capture, data, size);
 	}

@@ -15,6 +15,7 @@
 #include "base/duration.h"
 #include "base/hash.h"
 #include "capture/capture.h"
+#include "capture/helper.h"
 #include "capture/probes.h"
 #include "capture/requests.h"
 #include "symbols/symbols.h"
@@ -44,12 +45,15 @@ struct process_reader {
 			int (*child)(void *ctx, uint32_t pid, uint8_t flags, const char *cmdline),
 			void *ctx);
 	int (*native)(struct target *target, uint64_t address, struct native_code *ret_code);
+	void (*free)(struct target *target);
+	int (*below)(const struct target *target, int (*child)(void *ctx, uint32_t pid), void *ctx);
 };
 
 /* A target in the capture. */
 struct tracee {
 	struct target *target;
-	uint16_t *gil_index; /* the stream's index of target->gils[i] */
+	uint16_t *gil_index; /* the stream's index of target->gils[i], of the first `declared` */
+	uint32_t declared;
 	struct uprobes uprobes;
 	unsigned char epfd_seen[EPFD_SEEN_MAX / 8]; /* descriptors that have been read */
 	unsigned char epfd_loop[EPFD_SEEN_MAX / 8]; /* … and belong to a loop */
@@ -69,6 +73,21 @@ struct member {
 	bool runs_loop;	     /* it does; Python need not be asked again */
 	bool waits;	     /* in a loop's wait, when last read */
 	UT_hash_handle hh;
+};
+
+/* A process of the family (follow.c). */
+struct relative {
+	uint32_t pid;
+	uint32_t tries;	   /* how often it was examined as this program */
+	uint64_t due;	   /* when it is examined next; 0: it is not */
+	uint64_t pause_ns; /* until the time after that */
+	UT_hash_handle hh;
+};
+
+struct family {
+	struct relative *list;
+	uint32_t due_count; /* of those that are examined yet */
+	struct probe_helper helper;
 };
 
 /* A record that defines a stack or a text, copied out of the ring. */
@@ -94,6 +113,13 @@ struct capture {
 	struct member *members;
 	struct requests requests;
 	uint16_t next_gil;
+	uint16_t *free_gils; /* indices of GILs that are gone, for new ones */
+	uint32_t free_gil_count;
+	uint32_t next_process; /* number of the next process with stacks, from 1 */
+	struct family family;
+	int programs[BOUNDED_KEEP_MAX]; /* descriptors of those that uprobes run */
+	uint32_t program_count;
+	bool syscalls; /* the system-call tracepoints are attached */
 	uint32_t cpu_count;
 	struct shared_loss *losses; /* one per CPU, a buffer */
 	struct symbols *symbols;
@@ -116,6 +142,26 @@ static inline bool waits_are_probed(const struct capture *capture, const struct 
 	return target->libc.waits && capture->options.mode == MODE_EDGES;
 }
 
+/* ── join.c ──────────────────────────────────────────────────────────────────────────────────── */
+
+/* Declares the process, its GILs and threads in the stream, which precedes the first record that
+ * refers to them. */
+int tracee_declare(struct capture *capture, struct tracee *tracee);
+/* Adds a process that has begun since capture_start(); the finding's parts are the capture's from
+ * then on. One that has ended meanwhile is no error. 0 or the sink's error. */
+int capture_join(struct capture *capture, struct helper_finding *finding);
+
+/* ── follow.c ────────────────────────────────────────────────────────────────────────────────── */
+
+/* Takes the targets and all processes below them into the family, and starts the helper. */
+int family_begin(struct capture *capture);
+void family_free(struct capture *capture);
+/* A record of the ring. 0, -EPROTO or -ENOMEM. */
+int capture_note_family(struct capture *capture, const struct shared_family *record, size_t size);
+/* Examines the process that is due, in the helper, and makes a target of one that is a Python. 0
+ * or the sink's error. */
+int family_serve(struct capture *capture);
+
 /* ── tracee.c: processes and their threads ───────────────────────────────────────────────────── */
 
 /* The sites' uprobes. */
@@ -132,7 +178,10 @@ int tracee_children(struct capture *capture, struct tracee *tracee);
 /* Of a process that is gone: removes everything that the probes have under its PID, its uprobes and
  * its threads. */
 void tracee_release(struct capture *capture, struct tracee *tracee);
-void tracee_free(struct tracee *tracee);
+void tracee_free(struct capture *capture, struct tracee *tracee);
+/* Of a process that has ended, or is not observed any more: it counts no longer. What is held for
+ * it is released and freed later (serve.c). */
+void tracee_gone(struct capture *capture, struct tracee *tracee);
 
 /* NULL if there is none. Those of a process exclude one that is gone. */
 struct member *member_find(const struct capture *capture, uint32_t tid);
@@ -171,7 +220,9 @@ static inline void epfd_drop(unsigned char *set, uint32_t epfd)
 /* ── stacks.c ────────────────────────────────────────────────────────────────────────────────── */
 
 /* Hands the probes what they need for the process's stacks and garbage collections. */
-int tracee_declare_stacks(struct capture *capture, struct tracee *tracee);
+/* `sources`: reads the application's sources; NULL: one is started, while that is possible. */
+int tracee_declare_stacks(struct capture *capture, struct tracee *tracee,
+			  struct source_reader *sources);
 void tracee_forget_gc_sites(struct capture *capture, struct tracee *tracee);
 /* Reads the threads' names in Python and reports those that have changed. */
 int tracee_names(struct capture *capture, struct tracee *tracee);

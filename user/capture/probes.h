@@ -24,6 +24,7 @@ enum probes_map {
 	PROBES_GC_SITES,      /* struct shared_gc_key → struct shared_gc */
 	PROBES_STATES,	      /* struct shared_state_key → struct shared_state */
 	PROBES_THREAD_STATES, /* uint32_t tid → struct shared_state_key */
+	PROBES_FAMILY,	      /* uint32_t pid → uint8_t 1 */
 	PROBES_MAPS
 };
 

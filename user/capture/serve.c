@@ -74,8 +74,10 @@ static int note_thread(struct capture *capture, const struct ev_thread *thread)
 
 /* Counts at once, so that it does even at the end of the observation; what is held for the process
  * is released later. */
-static void mark_gone(struct capture *capture, struct tracee *tracee)
+void tracee_gone(struct capture *capture, struct tracee *tracee)
 {
+	if (tracee->gone)
+		return;
 	tracee->gone = true;
 	capture->status.targets--;
 	request(capture, tracee, REQUEST_GONE, 0);
@@ -88,7 +90,7 @@ static void note_exit(struct capture *capture, const struct ev_process_exit *exi
 	if (!tracee)
 		return;
 	capture->status.execed |= exit->hdr.flags & EVF_PROCESS_EXIT_EXEC;
-	mark_gone(capture, tracee);
+	tracee_gone(capture, tracee);
 }
 
 static void note_of_member(struct capture *capture, struct member *member, const union event *event)
@@ -251,6 +253,10 @@ static int release(struct capture *capture, struct tracee *tracee)
 	int err = symbols_finish_sources(capture->symbols, SOURCES_WAIT_MS);
 
 	tracee_release(capture, tracee);
+	for (uint32_t i = 0; i < capture->tracee_count; i++)
+		if (capture->tracees[i] == tracee)
+			capture->tracees[i] = capture->tracees[--capture->tracee_count];
+	tracee_free(capture, tracee);
 	return err;
 }
 
@@ -289,10 +295,10 @@ static int serve_unless_gone(struct capture *capture, const struct request *next
 {
 	int err = serve(capture, next);
 
-	if (err != -ESRCH)
-		return err;
+	if (err != -ESRCH || next->kind == REQUEST_GONE)
+		return err == -ESRCH ? 0 : err;
 	if (!capture->reader.alive(next->tracee->target))
-		mark_gone(capture, next->tracee);
+		tracee_gone(capture, next->tracee);
 	return 0;
 }
 

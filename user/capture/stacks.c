@@ -133,17 +133,18 @@ void tracee_forget_gc_sites(struct capture *capture, struct tracee *tracee)
 }
 
 /* Without a reader there are no lines of source. */
-static int read_sources(struct capture *capture, const struct target *target)
+static int read_sources(struct capture *capture, const struct target *target,
+			struct source_reader *reader)
 {
-	struct source_reader *reader;
-
-	if (!capture->options.sources || source_reader_new((pid_t)target->info.pid, &reader))
+	if (!reader && (!capture->options.sources || capture->enabled ||
+			source_reader_new((pid_t)target->info.pid, &reader)))
 		return 0;
 	return symbols_read_sources(capture->symbols, target->info.pid, target->info.cmdline,
 				    reader);
 }
 
-int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
+int tracee_declare_stacks(struct capture *capture, struct tracee *tracee,
+			  struct source_reader *sources)
 {
 	const struct target *target = tracee->target;
 	struct shared_python python;
@@ -151,18 +152,20 @@ int tracee_declare_stacks(struct capture *capture, struct tracee *tracee)
 
 	/* modes other than exact find out whose thread state the holder's is */
 	if (err || (!capture->options.stacks && capture->options.mode == MODE_EXACT) ||
-	    !python_of(target, &python))
+	    !python_of(target, &python)) {
+		source_reader_free(sources);
 		return err;
+	}
 	if (target->code_gone && capture->options.stacks)
-		python.process = capture->tracee_count; /* from 1: it is in the list already */
+		python.process = ++capture->next_process;
 	if (capture->options.stacks)
 		err = symbols_add_process(capture->symbols, target->info.pid, &target->stack,
 					  &target->layout);
 	if (!err && capture->options.stacks)
-		err = read_sources(capture, target);
-	if (err)
-		return err;
-	return probes_set(&capture->probes, PROBES_PYTHONS, &target->info.pid, &python);
+		err = read_sources(capture, target, sources);
+	else
+		source_reader_free(sources);
+	return err ? err : probes_set(&capture->probes, PROBES_PYTHONS, &target->info.pid, &python);
 }
 
 /* ── names of threads in Python ──────────────────────────────────────────────────────────────── */

@@ -101,7 +101,8 @@ int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *d
 }
 
 /* Makes a GIL known to the probes. */
-static int add_gil(struct capture *capture, const struct target *target, uint64_t address)
+static int add_gil(struct capture *capture, const struct target *target, uint64_t address,
+		   uint16_t index)
 {
 	const struct python_layout *layout = &target->layout;
 	struct shared_gil value = {
@@ -111,7 +112,7 @@ static int add_gil(struct capture *capture, const struct target *target, uint64_
 										   : 0),
 		.drop_request_kind = (uint16_t)layout->drop_request_kind,
 		.tstate_interp = layout->tstate_interp,
-		.index = capture->next_gil,
+		.index = index,
 		.layout = layout->gil,
 	};
 	uint16_t offsets[] = {
@@ -128,6 +129,31 @@ static int add_gil(struct capture *capture, const struct target *target, uint64_
 			return err;
 	}
 	return 0;
+}
+
+/* Of one that is gone, or a new one. */
+static int take_index(struct capture *capture, uint16_t *ret_index)
+{
+	if (capture->free_gil_count) {
+		*ret_index = capture->free_gils[--capture->free_gil_count];
+		return 0;
+	}
+	if (capture->next_gil == UINT16_MAX)
+		return -E2BIG;
+	*ret_index = capture->next_gil++;
+	return 0;
+}
+
+/* Without memory for that, it is not used again. */
+static void give_index_back(struct capture *capture, uint16_t index)
+{
+	uint16_t *list = reallocarray(capture->free_gils, capture->free_gil_count + 1u,
+				      sizeof(*list));
+
+	if (!list)
+		return;
+	capture->free_gils = list;
+	list[capture->free_gil_count++] = index;
 }
 
 static void remove_gil(struct capture *capture, const struct target *target, uint64_t address)
@@ -151,6 +177,7 @@ void tracee_release(struct capture *capture, struct tracee *tracee)
 	struct member *member, *next;
 
 	symbols_remove_process(capture->symbols, pid);
+	helper_remove_uprobes(&capture->family.helper, &tracee->uprobes);
 	probes_remove_uprobes(probes, &tracee->uprobes);
 	/* most of these may be missing: when a process executes another program, the probes have
 	 * removed it themselves */
@@ -158,6 +185,10 @@ void tracee_release(struct capture *capture, struct tracee *tracee)
 	probes_remove(probes, PROBES_PYTHONS, &pid);
 	for (uint32_t i = 0; i < target->gil_count; i++)
 		remove_gil(capture, target, target->gils[i].address);
+	for (uint32_t i = 0; i < tracee->declared; i++)
+		give_index_back(capture, tracee->gil_index[i]);
+	tracee->declared = 0;
+	probes_remove(probes, PROBES_GIL_LISTS, &pid);
 	for (uint32_t fd = 0; fd < EPFD_SEEN_MAX; fd++) {
 		struct shared_loop_key key = {.tgid = pid, .epfd = fd};
 
@@ -200,20 +231,21 @@ int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t
 		return -ENOMEM;
 	tracee->gil_index = index;
 	for (uint32_t i = from; i < target->gil_count; i++) {
-		union event event = {.gil = {
-					     .hdr = {.ts = ts,
-						     .tid = target->info.pid,
-						     .type = EV_GIL,
-						     .aux = capture->next_gil},
-					     .address = target->gils[i].address,
-					     .interpreter = target->gils[i].interpreter,
-				     }};
-		int err = add_gil(capture, target, target->gils[i].address);
+		union event event = {
+			.gil = {
+				.hdr = {.ts = ts, .tid = target->info.pid, .type = EV_GIL},
+				.address = target->gils[i].address,
+				.interpreter = target->gils[i].interpreter,
+			}};
+		int err = take_index(capture, &index[i]);
 
 		if (err)
 			return err;
-		index[i] = capture->next_gil++;
-		err = sink_event(&capture->sink, &event);
+		tracee->declared = i + 1;
+		event.gil.hdr.aux = index[i];
+		err = add_gil(capture, target, target->gils[i].address, index[i]);
+		if (!err)
+			err = sink_event(&capture->sink, &event);
 		if (err)
 			return err;
 	}
@@ -226,12 +258,12 @@ static void note_descriptor(const struct tracee_stage *stage, const struct ev_ep
 	struct shared_loop_key key = {.tgid = epoll->hdr.tid, .epfd = epoll->epfd};
 	uint8_t yes = 1;
 
-	/* beyond, a loop's sleeps are reported with their stacks, as below */
-	if (epoll->epfd >= EPFD_SEEN_MAX)
+	/* Beyond, a loop's sleeps are reported with their stacks, as below. One that is no loop's
+	 * may yet become one: libuv adds its wake-up descriptor when it waits for the first time,
+	 * and uvloop runs callbacks before that. So it is read again then. */
+	if (epoll->epfd >= EPFD_SEEN_MAX || !(epoll->hdr.flags & EVF_EPOLL_WAKEUP))
 		return;
 	epfd_add(stage->tracee->epfd_seen, epoll->epfd);
-	if (!(epoll->hdr.flags & EVF_EPOLL_WAKEUP))
-		return;
 	epfd_add(stage->tracee->epfd_loop, epoll->epfd);
 	/* without room for it the loop's sleeps are reported with their stacks, which costs more
 	 * and is not wrong */
@@ -373,11 +405,9 @@ int tracee_children(struct capture *capture, struct tracee *tracee)
 	return capture->reader.children(tracee->target, report_child, &stage);
 }
 
-void tracee_free(struct tracee *tracee)
+void tracee_free(struct capture *capture, struct tracee *tracee)
 {
-	if (!tracee)
-		return;
 	free(tracee->gil_index);
-	target_free(tracee->target);
+	capture->reader.free(tracee->target);
 	free(tracee);
 }

@@ -17,6 +17,7 @@
 
 enum {
 	DEPTH_MAX = 3,	   /* a launcher, the supervisor, its workers */
+	BELOW_MAX = 16,	   /* generations */
 	EXAMINED_MAX = 16, /* each takes some 30 ms */
 	LIST_BYTES = 4096,
 };
@@ -87,8 +88,9 @@ static bool works(const struct target *target)
 }
 
 /* One that is no Python, or has ended, is no error. */
-static int examine(struct search *search, pid_t pid)
+static int examine(void *ctx, pid_t pid)
 {
+	struct search *search = ctx;
 	_cleanup_(target_freep) struct target *target = NULL;
 	bool loop = false;
 	struct stream_sink sink = {.process = ignore_process, .event = note_loop, .ctx = &loop};
@@ -104,23 +106,30 @@ static int examine(struct search *search, pid_t pid)
 			     search->flags | (loop ? 0 : EVF_CHILD_WORKER), target->info.cmdline);
 }
 
-static int walk(struct search *search, pid_t pid, int depth);
+/* Visits the processes below one. `visit`: 0 to go on. */
+struct descent {
+	int (*visit)(void *ctx, pid_t pid);
+	void *ctx;
+	int depth;
+};
+
+static int walk(const struct descent *descent, pid_t pid, int depth);
 
 /* The children that one of a process's threads has made (/proc/PID/task/TID/children). */
-static int walk_list(struct search *search, char *list, int depth)
+static int walk_list(const struct descent *descent, char *list, int depth)
 {
 	char *rest = list, *end;
 	int err = 0;
 
 	for (long pid; !err && (pid = strtol(rest, &end, 10)) > 0 && end != rest; rest = end) {
-		err = examine(search, (pid_t)pid);
-		if (!err && depth < DEPTH_MAX)
-			err = walk(search, (pid_t)pid, depth + 1);
+		err = descent->visit(descent->ctx, (pid_t)pid);
+		if (!err && depth < descent->depth)
+			err = walk(descent, (pid_t)pid, depth + 1);
 	}
 	return err;
 }
 
-static int walk(struct search *search, pid_t pid, int depth)
+static int walk(const struct descent *descent, pid_t pid, int depth)
 {
 	_cleanup_(threads_done) struct threads threads = {0};
 	char path[64], list[LIST_BYTES];
@@ -128,10 +137,10 @@ static int walk(struct search *search, pid_t pid, int depth)
 
 	if (err)
 		return err == -ENOMEM ? err : 0;
-	for (uint32_t i = 0; !err && i < threads.count && search->examined < EXAMINED_MAX; i++) {
+	for (uint32_t i = 0; !err && i < threads.count; i++) {
 		snprintf(path, sizeof(path), "/proc/%d/task/%u/children", pid, threads.list[i].tid);
 		if (proc_read(path, list, sizeof(list)) > 0)
-			err = walk_list(search, list, depth);
+			err = walk_list(descent, list, depth);
 	}
 	return err;
 }
@@ -149,5 +158,24 @@ int target_children(const struct target *target,
 
 	if (target_supervises(target))
 		search.flags = EVF_CHILD_SUPERVISED;
-	return walk(&search, (pid_t)target->info.pid, 1);
+	return walk(&(struct descent){examine, &search, DEPTH_MAX}, (pid_t)target->info.pid, 1);
+}
+
+struct below {
+	int (*child)(void *ctx, uint32_t pid);
+	void *ctx;
+};
+
+static int visit_below(void *ctx, pid_t pid)
+{
+	const struct below *below = ctx;
+
+	return below->child(below->ctx, (uint32_t)pid);
+}
+
+int target_below(const struct target *target, int (*child)(void *ctx, uint32_t pid), void *ctx)
+{
+	struct below below = {child, ctx};
+
+	return walk(&(struct descent){visit_below, &below, BELOW_MAX}, (pid_t)target->info.pid, 1);
 }

@@ -23,19 +23,25 @@ struct found {
 	struct target_private private;
 };
 
-static int send_target(int line, const struct target *target)
+size_t target_bytes(const struct target *target)
+{
+	return sizeof(struct found) + target->site_count * sizeof(*target->sites) +
+	       target->gil_count * sizeof(*target->gils) +
+	       target->gc_site_count * sizeof(*target->gc_sites);
+}
+
+int target_send(const struct target *target, int (*send)(int line, const void *, size_t), int line)
 {
 	struct found found = {*target, *target->private};
-	int err = bounded_send(line, &found, sizeof(found));
+	int err = send(line, &found, sizeof(found));
 
 	if (!err)
-		err = bounded_send(line, target->sites,
-				   target->site_count * sizeof(*target->sites));
+		err = send(line, target->sites, target->site_count * sizeof(*target->sites));
 	if (!err)
-		err = bounded_send(line, target->gils, target->gil_count * sizeof(*target->gils));
+		err = send(line, target->gils, target->gil_count * sizeof(*target->gils));
 	return err ? err
-		   : bounded_send(line, target->gc_sites,
-				  target->gc_site_count * sizeof(*target->gc_sites));
+		   : send(line, target->gc_sites,
+			  target->gc_site_count * sizeof(*target->gc_sites));
 }
 
 static int examine(void *ctx, int line)
@@ -48,44 +54,52 @@ static int examine(void *ctx, int line)
 	err = target_examine(*(const pid_t *)ctx, &diag, &target);
 	sent = bounded_send(line, &diag, sizeof(diag));
 	if (!err && !sent)
-		sent = send_target(line, target);
+		sent = target_send(target, bounded_send, line);
 	return err ? err : sent;
 }
 
-/* The next part of what came; false when it is not all there. */
-static bool take_bytes(struct bounded_answer *answer, size_t *at, void *to, size_t length)
+/* Bytes that are taken part by part. */
+struct bytes {
+	const unsigned char *from;
+	size_t left;
+};
+
+/* False when the next part is not all there. */
+static bool take_bytes(struct bytes *bytes, void *to, size_t length)
 {
-	if (length > answer->length - *at)
+	if (length > bytes->left)
 		return false;
 	if (length)
-		memcpy(to, answer->bytes + *at, length);
-	*at += length;
+		memcpy(to, bytes->from, length);
+	bytes->from += length;
+	bytes->left -= length;
 	return true;
 }
 
-static void *take_list(struct bounded_answer *answer, size_t *at, uint32_t count, size_t size)
+static void *take_list(struct bytes *bytes, uint32_t count, size_t size)
 {
 	void *list = calloc(count ? count : 1, size);
 
-	if (list && !take_bytes(answer, at, list, count * size)) {
+	if (list && !take_bytes(bytes, list, count * size)) {
 		free(list);
 		list = NULL;
 	}
 	return list;
 }
 
-static struct target *receive_target(struct bounded_answer *answer, size_t at)
+struct target *target_receive(const void *from, size_t length)
 {
 	_cleanup_(target_freep) struct target *target = calloc(1, sizeof(*target));
+	struct bytes bytes = {from, length};
 	struct found found;
 
-	if (!target || !take_bytes(answer, &at, &found, sizeof(found)))
+	if (!target || !take_bytes(&bytes, &found, sizeof(found)))
 		return NULL;
 	*target = found.target;
 	target->private = calloc(1, sizeof(*target->private));
-	target->sites = take_list(answer, &at, target->site_count, sizeof(*target->sites));
-	target->gils = take_list(answer, &at, target->gil_count, sizeof(*target->gils));
-	target->gc_sites = take_list(answer, &at, target->gc_site_count, sizeof(*target->gc_sites));
+	target->sites = take_list(&bytes, target->site_count, sizeof(*target->sites));
+	target->gils = take_list(&bytes, target->gil_count, sizeof(*target->gils));
+	target->gc_sites = take_list(&bytes, target->gc_site_count, sizeof(*target->gc_sites));
 	if (!target->private || !target->sites || !target->gils || !target->gc_sites)
 		return NULL;
 	*target->private = found.private;
@@ -117,17 +131,17 @@ int target_open(pid_t pid, struct diag *diag, struct target **ret_target)
 {
 	_cleanup_(bounded_answer_done) struct bounded_answer answer = {0};
 	int err = bounded_run(examine, &pid, NULL, 0, &answer);
-	size_t at = 0;
+	struct bytes bytes = {answer.bytes, answer.length};
 
 	if (err == -ETIMEDOUT)
 		return never_answered(pid, answer.at, diag);
 	if (err)
 		return diag_set(diag, EXIT_FAILED, err, "process %d could not be examined: %s", pid,
 				strerror(-err));
-	if (!take_bytes(&answer, &at, diag, sizeof(*diag)))
+	if (!take_bytes(&bytes, diag, sizeof(*diag)))
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory");
 	if (answer.err)
 		return answer.err;
-	*ret_target = receive_target(&answer, at);
+	*ret_target = target_receive(bytes.from, bytes.left);
 	return *ret_target ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory");
 }

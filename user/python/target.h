@@ -101,6 +101,13 @@ struct target {
 int target_open(pid_t pid, struct diag *diag, struct target **ret_target);
 void target_free(struct target *target);
 
+/* A target as bytes, for another process of this program: how many these are; and `send` is called
+ * for each part, in order, with `line`. 0, or what `send` returned. */
+size_t target_bytes(const struct target *target);
+int target_send(const struct target *target, int (*send)(int line, const void *, size_t), int line);
+/* The target that these bytes are; NULL: they are none, or there is no memory. */
+struct target *target_receive(const void *from, size_t length);
+
 /* Still the same process (not gone, not a reused pid, not a zombie)? */
 bool target_alive(const struct target *target);
 
@@ -195,6 +202,10 @@ int target_stills(struct target *target, int (*still)(void *ctx, const struct st
 int target_children(const struct target *target,
 		    int (*child)(void *ctx, uint32_t pid, uint8_t flags, const char *cmdline),
 		    void *ctx);
+
+/* Calls `child` for all processes below this one, sixteen generations of them; parents first. 0,
+ * -ENOMEM, or what `child` returned. */
+int target_below(const struct target *target, int (*child)(void *ctx, uint32_t pid), void *ctx);
 
 /* Whether one of its threads is in the main loop of a known supervisor (gunicorn's arbiter,
  * uvicorn's and granian's parent), whatever event loops it runs beside. */

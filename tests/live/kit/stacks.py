@@ -85,9 +85,9 @@ def compare(stack, truth):
 class Comparison:
     """All stacks taken while the application was at one of its rows.
 
-    wrong: sentences. missing: descriptions. right: number of stacks. due: number of rows at which a stack must
-    have been taken; without: those that have no right one. Stacks with missing frames of code that
-    is freed right after it ran are counted in `gone` only.
+    wrong: sentences. missing: descriptions. right: number of stacks. due: number of rows at which a
+    stack must have been taken; without: those that have no right one. Stacks with missing frames of
+    code that is freed right after it ran are counted in `gone` only.
     """
 
     def __init__(self, text, answer):

@@ -103,6 +103,42 @@ asyncio.run(main())
 """
 
 
+FIRST_CALLBACK = """
+import asyncio, time
+if {uvloop}:
+    import uvloop
+    uvloop.install()
+async def main():
+    print("ready", flush=True)
+    time.sleep(1)
+    t1_ns = time.monotonic_ns()
+    for _ in range(10):
+        await asyncio.sleep(0.05)
+    print(t1_ns, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+@LOOPS
+@pytest.mark.parametrize("mode", ["edges", "exact"])
+def test_a_loop_that_has_not_waited_yet(loop, mode):
+    """Attached to in its first callback: libuv's descriptor does not look like a loop's before its
+    first wait."""
+    if loop == "uvloop":
+        harness.need("uvloop")
+    source = FIRST_CALLBACK.format(uvloop=loop == "uvloop")
+    with harness.Script(source, prefix=harness.undisturbed()) as app:
+        with harness.attach(app, "--mode", mode) as running:
+            t1_ns = int(app.process.stdout.readline())
+            done = running.finish()
+    (found,) = done.report["processes"][0]["loops"]
+    (stall,) = found["stalls"]
+    assert stall["began_before"] and not stall["ongoing"]
+    assert t1_ns <= stall["end_ns"] < t1_ns + 20_000_000
+    assert found["turns"] >= 9
+
+
 @LOOPS
 def test_the_first_turn_of_a_new_loop_counts(loop):
     if loop == "uvloop":

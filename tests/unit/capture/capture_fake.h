@@ -201,6 +201,11 @@ static inline int fake_stills(struct target *target,
 	return fake_process_of(target)->ended ? -ESRCH : 0;
 }
 
+/* Targets are parts of the test's processes. */
+static inline void fake_target_free(struct target *target)
+{
+}
+
 static inline int fake_children(const struct target *target,
 				int (*child)(void *ctx, uint32_t pid, uint8_t flags,
 					     const char *cmdline),
@@ -342,7 +347,8 @@ static inline struct fake *fake_new(void)
 						  .describe_loops = fake_describe_loops,
 						  .thread_names = fake_thread_names,
 						  .stills = fake_stills,
-						  .children = fake_children};
+						  .children = fake_children,
+						  .free = fake_target_free};
 	capture->options.mode = MODE_EXACT;
 	capture->reorder = reorder_new((struct stream_sink){.process = fake_info,
 							    .event = fake_event,
@@ -367,12 +373,13 @@ static inline void fake_free(struct fake *fake)
 
 	while (capture->members)
 		member_remove(capture, capture->members->tid);
+	for (uint32_t i = 0; i < capture->tracee_count; i++)
+		tracee_free(capture, capture->tracees[i]);
 	for (uint32_t i = 0; i < fake->process_count; i++) {
 		free(fake->processes[i]->target.gils);
-		free(fake->processes[i]->tracee->gil_index);
-		free(fake->processes[i]->tracee);
 		free(fake->processes[i]);
 	}
+	free(capture->free_gils);
 	symbols_free(capture->symbols);
 	reorder_free(capture->reorder);
 	free(capture->losses);

@@ -44,6 +44,7 @@ static void list_maps(struct kernel_probes *kernel)
 	kernel->maps[PROBES_STATES] = skeleton->maps.states;
 	kernel->maps[PROBES_THREAD_STATES] = skeleton->maps.thread_states;
 	kernel->maps[PROBES_GC_SITES] = skeleton->maps.gc_sites;
+	kernel->maps[PROBES_FAMILY] = skeleton->maps.family;
 }
 
 int kernel_probes_load(const struct features *features, const struct capture_options *options,
@@ -137,6 +138,11 @@ int kernel_probes_attach(struct kernel_probes *kernel, bool syscalls, struct dia
 void kernel_probes_enable(struct kernel_probes *kernel, bool enabled)
 {
 	__atomic_store_n(&kernel->skeleton->bss->enabled, enabled, __ATOMIC_SEQ_CST);
+}
+
+uint32_t kernel_probes_programs(const struct kernel_probes *kernel, int *ret_fds, uint32_t most)
+{
+	return uprobes_programs(kernel->skeleton, ret_fds, most);
 }
 
 uint32_t kernel_probes_cpus(const struct kernel_probes *kernel)

@@ -225,6 +225,18 @@ static int set_all(void *ctx, int line)
 
 /* ── outside ─────────────────────────────────────────────────────────────── */
 
+uint32_t uprobes_programs(const struct gilscope_bpf *skeleton, int *ret_fds, uint32_t most)
+{
+	struct placement places[PLACEMENTS] = {0};
+	uint32_t count = 0;
+
+	list_programs(skeleton, places);
+	for (size_t i = 0; i < PLACEMENTS; i++)
+		if (is_loaded(&places[i]) && count < most)
+			ret_fds[count++] = bpf_program__fd(places[i].program);
+	return count;
+}
+
 int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton,
 		const struct target *target, bool stacks, bool multi)
 {
@@ -233,7 +245,8 @@ int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton,
 	_cleanup_(bounded_answer_done) struct bounded_answer answer = {0};
 	struct placement places[PLACEMENTS] = {0};
 	struct setting setting = {.places = places, .target = target, .multi = multi};
-	int programs[PLACEMENTS], program_count = 0, err;
+	int programs[PLACEMENTS], err;
+	uint32_t program_count = uprobes_programs(skeleton, programs, PLACEMENTS);
 
 	if (!room)
 		return -ENOMEM;
@@ -243,8 +256,6 @@ int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton,
 		places[i].semaphores = places[i].offsets + most;
 		places[i].room = (uint32_t)most;
 		places[i].path = i == AT_LIBC ? target->libc.path : target->image_path;
-		if (is_loaded(&places[i]))
-			programs[program_count++] = bpf_program__fd(places[i].program);
 	}
 	err = place_sites(places, target, stacks);
 	if (!err)

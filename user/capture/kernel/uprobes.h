@@ -20,5 +20,7 @@ void uprobes_prepare(struct gilscope_bpf *skeleton, bool multi);
 int uprobes_set(struct uprobes *uprobes, const struct gilscope_bpf *skeleton,
 		const struct target *target, bool stacks, bool multi);
 void uprobes_done(struct uprobes *uprobes);
+/* The descriptors of the programs that are set so, at most `most`. */
+uint32_t uprobes_programs(const struct gilscope_bpf *skeleton, int *ret_fds, uint32_t most);
 
 #endif

@@ -50,6 +50,13 @@ void confine_accept(int listener)
 	accepting = listener;
 }
 
+static int talking = NOWHERE; /* a socket */
+
+void confine_talk(int socket)
+{
+	talking = socket;
+}
+
 /* ── capabilities ────────────────────────────────────────────────────────── */
 
 /* Bits of capabilities. */
@@ -288,6 +295,13 @@ static void filter_calls(bool observer)
 			seccomp_rule_add(
 				filter, SCMP_ACT_ALLOW, SCMP_SYS(accept4), 1,
 				SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (scmp_datum_t)accepting));
+		if (talking >= 0) {
+			const struct scmp_arg_cmp there = SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX,
+								  (scmp_datum_t)talking);
+
+			seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(recvmsg), 1, there);
+			seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1, there);
+		}
 		if (observer) {
 			allow(filter, OBSERVER_CALLS, COUNT(OBSERVER_CALLS));
 			allow_ioctls(filter, OBSERVER_IOCTLS, COUNT(OBSERVER_IOCTLS));

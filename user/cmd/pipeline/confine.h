@@ -20,7 +20,8 @@
  * is missing from the list does not kill an observation in production; a test proves that none is
  * missing. Files can be opened for reading or newly created (O_CREAT and O_EXCL), but existing ones
  * cannot be changed: with CAP_SYS_PTRACE, /proc/PID/mem would be such a file. No sockets
- * but connections to one that listens already (confine_accept()), no exec,
+ * but connections to one that listens already (confine_accept()) and messages on one that is
+ * connected (confine_talk()), no exec,
  * no new processes, no ptrace; of bpf(), only commands on open maps.
  *
  * None of this can make a command fail. Parts that the kernel or a missing CAP_SETPCAP does not
@@ -43,6 +44,10 @@ void confine_write_into(int folder);
 
 /* Announces that connections will be accepted on this socket after confining. */
 void confine_accept(int listener);
+
+/* Announces that messages with descriptors will be sent and received on this socket after
+ * confining. */
+void confine_talk(int socket);
 
 /* To be called when all files are open, before the first byte of a recording is read. */
 void confine_reader(void);

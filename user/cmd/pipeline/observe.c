@@ -152,6 +152,14 @@ static int run_periodic(const struct observation *observation, struct capture *c
 	return err;
 }
 
+/* A service may be between its end and its next begin: one that restarts itself. */
+static bool goes_on(const struct capture *capture)
+{
+	struct capture_status status = capture_status(capture);
+
+	return status.targets || status.awaited;
+}
+
 /* 0, the positive result of a tick, or -errno. */
 static int run(struct observation *observation, struct capture *capture)
 {
@@ -161,7 +169,7 @@ static int run(struct observation *observation, struct capture *capture)
 	int err = 0;
 
 	periodic.progress = isatty(STDERR_FILENO) && !observation->options->quiet;
-	while (!err && !interrupted() && capture_status(capture).targets) {
+	while (!err && !interrupted() && goes_on(capture)) {
 		uint64_t now = clock_now_ns(), left = dur_ns ? dur_ns - (now - start) : UINT64_MAX;
 
 		if (dur_ns && now - start >= dur_ns)
@@ -277,6 +285,12 @@ static void print_end(const struct observation *observation)
 			" events came too late to be put in order; the affected time is shown as "
 			"unknown. More CPU time for gilscope may help.\n",
 			observation->late);
+	if (status->refused)
+		fprintf(stderr,
+			"gilscope: %u process%s below that began since %s not observed; the last: "
+			"%s.\n",
+			status->refused, status->refused == 1 ? "" : "es",
+			status->refused == 1 ? "was" : "were", status->refusal.what);
 	if (status->missed)
 		fprintf(stderr,
 			"gilscope: the kernel skipped %" PRIu64
@@ -301,6 +315,7 @@ static struct capture_options capture_options(const struct observe_options *opti
 				      .sources = !options->no_source,
 				      .rate_hz = options->rate_hz,
 				      .mode = options->mode,
+				      .follow = !options->no_follow,
 				      .stack_kinds = options->stack_kinds};
 
 	if ((how.stacks || how.mode != MODE_EXACT) && how.rate_hz && !sampling->available) {
@@ -341,6 +356,7 @@ int observe(struct observation *observation, struct diag *diag)
 	if (err)
 		return err;
 	phase = PHASE_OBSERVING;
+	confine_talk(capture_helper_line(capture));
 	confine_observer(may_go_on, capture);
 	ready_report(observation->options->ready_fd);
 	err = run(observation, capture);

@@ -186,8 +186,7 @@ static int keep_fd(struct bounded_answer *answer, int fd)
 	return 0;
 }
 
-/* 1: there may be more; 0: the end; -errno. */
-static int receive(int line, struct bounded_answer *answer)
+int bounded_receive(int line, struct bounded_answer *answer)
 {
 	unsigned char bytes[16384];
 	struct iovec part = {.iov_base = bytes, .iov_len = sizeof(bytes)};
@@ -235,7 +234,7 @@ static int collect(int line, pid_t child, struct bounded_answer *answer)
 		int ready = poll(&polled, 1, LOOK_MS);
 
 		if (ready > 0)
-			more = receive(line, answer);
+			more = bounded_receive(line, answer);
 		else if (ready < 0 && errno != EINTR)
 			more = -errno;
 		else if (!ready && is_asleep(child) &&
@@ -302,7 +301,8 @@ int bounded_run(bounded_work *work, void *ctx, const int *keep, uint32_t keep_co
 	return err;
 }
 
-int bounded_start(bounded_work *work, void *ctx, int *ret_line, pid_t *ret_child)
+int bounded_start(bounded_work *work, void *ctx, const int *keep, uint32_t keep_count,
+		  int *ret_line, pid_t *ret_child)
 {
 	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -315,7 +315,7 @@ int bounded_start(bounded_work *work, void *ctx, int *ret_line, pid_t *ret_child
 	if (!err) {
 		child = fork();
 		if (!child)
-			be_child(parent, shared, work, ctx, line[1], NULL, 0);
+			be_child(parent, shared, work, ctx, line[1], keep, keep_count);
 		err = child < 0 ? -errno : 0;
 		close(line[1]);
 		if (err)

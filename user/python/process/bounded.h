@@ -54,13 +54,18 @@ void bounded_answer_done(struct bounded_answer *answer);
  * (SOCK_SEQPACKET), and is all that leads to the child, which is to end when it is closed. 0, or
  * the error of starting it. A confined process cannot use it, but what it leads to.
  */
-int bounded_start(bounded_work *work, void *ctx, int *ret_line, pid_t *ret_child);
+int bounded_start(bounded_work *work, void *ctx, const int *keep, uint32_t keep_count,
+		  int *ret_line, pid_t *ret_child);
 /* Of such a child whose line is closed. Waits some milliseconds for it, not until it has ended. */
 void bounded_end(pid_t child);
 
 /* For the work: sends bytes, or a descriptor, which stays open here too. 0 or -errno. */
 int bounded_send(int line, const void *bytes, size_t length);
 int bounded_send_fd(int line, int fd);
+/* For who asked it: what has come of that so far, at most 16 KiB of it, is added to `answer`. 1:
+ * there may be more; 0: the end of the line; -errno (-EAGAIN: nothing yet, if `line` does not
+ * wait). */
+int bounded_receive(int line, struct bounded_answer *answer);
 
 /*
  * For the work: from here on neither a signal nor the end of the parent breaks off a system call;

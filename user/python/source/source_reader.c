@@ -255,17 +255,38 @@ static int serve(void *ctx, int line)
 
 /* ── the parent ──────────────────────────────────────────────────────────── */
 
-int source_reader_new(pid_t pid, struct source_reader **ret_reader)
+int source_reader_line(pid_t pid)
+{
+	pid_t child;
+	int line, err = bounded_start(serve, &pid, NULL, 0, &line, &child);
+
+	return err ? err : line;
+}
+
+struct source_reader *source_reader_on(int line)
 {
 	struct source_reader *reader = calloc(1, sizeof(*reader));
-	int err = reader ? bounded_start(serve, &pid, &reader->line, &reader->child) : -ENOMEM;
 
-	if (err) {
-		free(reader);
-		return err;
+	if (!reader) {
+		close(line);
+		return NULL;
 	}
-	fcntl(reader->line, F_SETFL, O_NONBLOCK);
-	*ret_reader = reader;
+	fcntl(line, F_SETFL, O_NONBLOCK);
+	reader->line = line;
+	return reader;
+}
+
+int source_reader_new(pid_t pid, struct source_reader **ret_reader)
+{
+	pid_t child;
+	int line, err = bounded_start(serve, &pid, NULL, 0, &line, &child);
+
+	if (err)
+		return err;
+	*ret_reader = source_reader_on(line);
+	if (!*ret_reader)
+		return -ENOMEM;
+	(*ret_reader)->child = child;
 	return 0;
 }
 
@@ -274,7 +295,8 @@ void source_reader_free(struct source_reader *reader)
 	if (!reader)
 		return;
 	close(reader->line);
-	bounded_end(reader->child);
+	if (reader->child) /* else it is another process's */
+		bounded_end(reader->child);
 	free(reader);
 }
 

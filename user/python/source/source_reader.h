@@ -43,6 +43,12 @@ struct source_reader;
 int source_reader_new(pid_t pid, struct source_reader **ret_reader);
 void source_reader_free(struct source_reader *reader); /* accepts NULL */
 
+/* The same in two steps, for a process that may start nothing any more: another one starts the
+ * child, which is its own, and hands over the line, or -errno; on that this one has the reader,
+ * NULL without memory. */
+int source_reader_line(pid_t pid);
+struct source_reader *source_reader_on(int line);
+
 /* Does not wait. SIGPIPE has to be ignored. False: no more questions fit for now (*ret_gone is
  * false), or there will be no more answers (it is true). */
 bool source_reader_ask(struct source_reader *reader, const struct source_question *question,

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Dual MIT/GPL
+/*
+ * lives.bpf.c - threads and processes that begin, change their names, become other programs, and
+ * exit; of processes, also those below the traced ones.
+ */
+#include "comm.bpf.h"
+#include "handoff.bpf.h"
+
+/* Processes that user space follows: those that it has put here, and all that these make. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32); /* tgid */
+	__type(value, __u8);
+	__uint(max_entries, SHARED_MAX_FAMILY);
+} family SEC(".maps");
+
+static __always_inline void emit_family(__u32 tgid, __u32 parent, __u8 what)
+{
+	struct shared_family record = {
+		.hdr = {.ts = bpf_ktime_get_ns(), .tid = tgid, .type = RING_FAMILY, .flags = what},
+		.parent = parent};
+
+	emit(&record, sizeof(record));
+}
+
+/* While nothing is enabled yet as well: user space takes note before it begins. */
+static __always_inline bool is_family(__u32 tgid)
+{
+	return bpf_map_lookup_elem(&family, &tgid);
+}
+
+static __always_inline void note_child(__u32 parent, __u32 child)
+{
+	__u8 yes = 1;
+
+	if (!is_family(parent) || bpf_map_update_elem(&family, &child, &yes, BPF_ANY))
+		return;
+	emit_family(child, parent, SHARED_FAMILY_FORK);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u64 ts = bpf_ktime_get_ns(), comm[2];
+
+	if (child->tgid != parent->tgid) {
+		note_child(parent->tgid, child->tgid);
+		return 0;
+	}
+	if (!is_target(child->tgid))
+		return 0;
+
+	struct ev_thread record = {.hdr = HDR(THREAD, ts, TASK_PID(child), 0, EVF_THREAD_NEW),
+				   .pid = child->tgid};
+	emit(&record, sizeof(record));
+	__builtin_memcpy(comm, child->comm, sizeof(comm));
+	emit_comm(ts, TASK_PID(child), child->tgid, comm);
+	return 0;
+}
+
+SEC("tp_btf/task_rename")
+int BPF_PROG(on_rename, struct task_struct *task, const char *name)
+{
+	__u64 ts = bpf_ktime_get_ns(), comm[2] = {};
+
+	if (!is_target(task->tgid))
+		return 0;
+	bpf_probe_read_kernel_str(comm, sizeof(comm), name);
+	emit_comm(ts, TASK_PID(task), task->tgid, comm);
+	return 0;
+}
+
+/* Nothing that is known of the thread holds any more. */
+static __always_inline void forget_thread(__u32 tid)
+{
+	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+
+	stop_waiting(note);
+	leave_futex(note);
+	bpf_map_delete_elem(&notes, &tid);
+	bpf_map_delete_elem(&names, &tid);
+	if (mode != SHARED_MODE_EXACT)
+		forget_state(tid);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	__u64 ts = bpf_ktime_get_ns();
+	__u32 tid = TASK_PID(task), tgid = task->tgid;
+
+	/* do_exit() has counted this thread down before it gets here */
+	if (task->signal->live.counter == 0 && is_family(tgid)) {
+		bpf_map_delete_elem(&family, &tgid);
+		emit_family(tgid, 0, SHARED_FAMILY_EXIT);
+	}
+	if (!is_target(tgid))
+		return 0;
+	forget_thread(tid);
+
+	struct ev_thread_exit record = {.hdr = HDR(THREAD_EXIT, ts, tid, 0, 0)};
+	emit(&record, sizeof(record));
+	if (task->signal->live.counter == 0) {
+		struct ev_process_exit last = {.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, 0)};
+		emit(&last, sizeof(last));
+		bpf_map_delete_elem(&gil_lists, &tgid);
+	}
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task)
+{
+	__u64 ts = bpf_ktime_get_ns();
+	__u32 tgid = task->tgid;
+
+	if (is_family(tgid))
+		emit_family(tgid, 0, SHARED_FAMILY_EXEC);
+	if (!is_target(tgid))
+		return 0;
+	/* the address space is new: all known addresses are stale */
+	forget_thread(TASK_PID(task));
+	bpf_map_delete_elem(&targets, &tgid);
+	bpf_map_delete_elem(&pythons, &tgid);
+	bpf_map_delete_elem(&gil_lists, &tgid);
+
+	struct ev_process_exit record = {
+		.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, EVF_PROCESS_EXIT_EXEC)};
+	emit(&record, sizeof(record));
+	return 0;
+}
+
+static const char LICENSE[] SEC("license") __attribute__((used)) = "Dual MIT/GPL";

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * follow.c - the family: the targets, and the processes below them, which become targets as soon as
+ * they are Pythons.
+ *
+ * The probes report who of the family forks, executes a program or exits. A fork is often followed
+ * by an exec, and a new program takes a while to become a Python; so a process is examined a little
+ * later, again and again if it is no Python yet, and less and less often.
+ */
+#include "capture/private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "python/process/proc.h"
+
+#define SETTLES_NS   (10 * NS_PER_MS) /* after a fork or exec */
+#define RETRY_NS     (20 * NS_PER_MS)
+#define RETRIES	     20		     /* at that pace; then each pause is twice as long … */
+#define RETRY_MAX_NS (16 * NS_PER_S) /* … up to this, which is the last one */
+
+/* ── members ─────────────────────────────────────────────────────────────────────────────────── */
+
+static struct relative *relative_find(const struct capture *capture, uint32_t pid)
+{
+	struct relative *relative;
+
+	HASH_FIND(hh, capture->family.list, &pid, sizeof(pid), relative);
+	return relative;
+}
+
+static struct relative *relative_get(struct capture *capture, uint32_t pid)
+{
+	struct relative *relative = relative_find(capture, pid);
+
+	if (relative || !(relative = calloc(1, sizeof(*relative))))
+		return relative;
+	relative->pid = pid;
+	HASH_ADD(hh, capture->family.list, pid, sizeof(relative->pid), relative);
+	if (HASH_FAILED(relative)) {
+		free(relative);
+		return NULL;
+	}
+	return relative;
+}
+
+/* One that has not become a Python by then is none, most likely. */
+static bool is_awaited(const struct relative *relative)
+{
+	return relative->due && relative->tries <= RETRIES;
+}
+
+/* `due` 0: it is not examined, unless it becomes another program. */
+static void schedule(struct capture *capture, struct relative *relative, uint32_t tries,
+		     uint64_t due)
+{
+	capture->family.due_count += (due != 0) - (relative->due != 0);
+	capture->status.awaited -= is_awaited(relative);
+	relative->tries = tries;
+	relative->due = due;
+	capture->status.awaited += is_awaited(relative);
+}
+
+static void relative_remove(struct capture *capture, struct relative *relative)
+{
+	schedule(capture, relative, 0, 0);
+	HASH_DEL(capture->family.list, relative);
+	free(relative);
+}
+
+static int put(struct capture *capture, uint32_t pid, uint64_t due)
+{
+	struct relative *relative = relative_get(capture, pid);
+
+	if (!relative)
+		return -ENOMEM;
+	relative->pause_ns = RETRY_NS;
+	schedule(capture, relative, 0, due);
+	return 0;
+}
+
+int capture_note_family(struct capture *capture, const struct shared_family *record, size_t size)
+{
+	struct relative *relative;
+
+	if (size != sizeof(*record))
+		return -EPROTO;
+	if (!capture->options.follow)
+		return 0;
+	if (record->hdr.flags != SHARED_FAMILY_EXIT)
+		return put(capture, record->hdr.tid, record->hdr.ts + SETTLES_NS);
+	relative = relative_find(capture, record->hdr.tid);
+	if (relative)
+		relative_remove(capture, relative);
+	return 0;
+}
+
+/* ── the begin ───────────────────────────────────────────────────────────────────────────────── */
+
+static int add_to_map(struct capture *capture, uint32_t pid)
+{
+	uint8_t yes = 1;
+
+	return probes_set(&capture->probes, PROBES_FAMILY, &pid, &yes);
+}
+
+/* Children that were there before the probes are found in /proc; those that come while it is read
+ * are reported, because their parent is in the map by then. */
+static int add_below(void *ctx, uint32_t pid)
+{
+	struct capture *capture = ctx;
+	int err = add_to_map(capture, pid);
+
+	if (err || tracee_of_process(capture, pid))
+		return err == -E2BIG ? 0 : err;
+	return put(capture, pid, clock_now_ns());
+}
+
+static int set_uprobes(void *ctx, struct target *target, struct uprobes *ret_uprobes,
+		       struct diag *diag)
+{
+	struct capture *capture = ctx;
+	struct tracee tracee = {.target = target};
+	int err = tracee_attach(capture, &tracee, diag);
+
+	*ret_uprobes = tracee.uprobes;
+	return err;
+}
+
+int capture_helper_line(const struct capture *capture)
+{
+	return capture->family.helper.line;
+}
+
+int family_begin(struct capture *capture)
+{
+	struct helper_work work = {
+		.set_uprobes = set_uprobes, .ctx = capture, .sources = capture->options.sources};
+	int err;
+
+	capture->family.helper.line = -1;
+	if (!capture->options.follow)
+		return 0;
+	work.program_count = capture->program_count;
+	memcpy(work.programs, capture->programs, sizeof(work.programs));
+	err = helper_start(&capture->family.helper, &work);
+	for (uint32_t i = 0; i < capture->tracee_count && !err; i++)
+		err = add_to_map(capture, capture->tracees[i]->target->info.pid);
+	for (uint32_t i = 0; i < capture->tracee_count && !err; i++)
+		err = capture->reader.below(capture->tracees[i]->target, add_below, capture);
+	return err;
+}
+
+void family_free(struct capture *capture)
+{
+	struct relative *relative, *next;
+
+	helper_end(&capture->family.helper);
+	HASH_ITER(hh, capture->family.list, relative, next)
+	{
+		HASH_DEL(capture->family.list, relative);
+		free(relative);
+	}
+}
+
+/* ── becoming targets ────────────────────────────────────────────────────────────────────────── */
+
+/* It has none yet, as far as could be seen. */
+static bool may_come(int err)
+{
+	return err == -ENOEXEC || err == -EAGAIN;
+}
+
+static void try_again(struct capture *capture, struct relative *relative, uint64_t now)
+{
+	if (relative->tries >= RETRIES)
+		relative->pause_ns *= 2;
+	schedule(capture, relative, relative->tries + 1,
+		 relative->pause_ns > RETRY_MAX_NS ? 0 : now + relative->pause_ns);
+}
+
+static void finding_done(struct helper_finding *finding)
+{
+	target_free(finding->target);
+	source_reader_free(finding->sources);
+}
+
+/* What the helper has found of a process that may have ended or become another since. */
+static int take_finding(struct capture *capture, struct helper_finding *finding)
+{
+	struct relative *relative = relative_find(capture, finding->pid);
+	uint64_t now = clock_now_ns();
+	bool fits = relative && !tracee_of_process(capture, finding->pid);
+
+	if (!finding->err && fits) {
+		schedule(capture, relative, 0, 0);
+		return capture_join(capture, finding);
+	}
+	probes_remove_uprobes(&capture->probes, &finding->uprobes);
+	if (finding->err && fits && may_come(finding->err)) {
+		try_again(capture, relative, now);
+	} else if (finding->err && fits) {
+		schedule(capture, relative, 0, 0);
+		if (finding->err != -ESRCH) {
+			capture->status.refused++;
+			capture->status.refusal = finding->diag;
+		}
+	}
+	finding_done(finding);
+	return 0;
+}
+
+static struct relative *next_due(const struct capture *capture)
+{
+	struct relative *relative, *next, *first = NULL;
+
+	HASH_ITER(hh, capture->family.list, relative, next)
+	{
+		if (relative->due && (!first || relative->due < first->due))
+			first = relative;
+	}
+	return first;
+}
+
+int family_serve(struct capture *capture)
+{
+	struct helper_finding finding;
+	struct relative *relative;
+	int err = 0;
+
+	if (helper_take(&capture->family.helper, &finding))
+		err = take_finding(capture, &finding);
+	if (err || !capture->family.due_count || capture->family.helper.asked)
+		return err;
+	relative = next_due(capture);
+	if (!relative || relative->due > clock_now_ns())
+		return 0;
+	if (tracee_of_process(capture, relative->pid))
+		schedule(capture, relative, 0, 0);
+	else if (!helper_ask(&capture->family.helper, relative->pid))
+		schedule(capture, relative, 0, 0); /* there is no helper any more */
+	return 0;
+}

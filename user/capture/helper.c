@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+#include "capture/helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "python/source/source_reader.h"
+#include "python/target.h"
+
+/* What an answer begins with. The descriptors come in this order: of the uprobes, of the reader. */
+struct head {
+	uint32_t pid, length; /* of what follows: the target, if there is one */
+	uint32_t uprobes, readers;
+	int err;
+	struct diag diag;
+};
+
+static void target_freep(struct target **target)
+{
+	target_free(*target);
+}
+
+/* ── the helper ──────────────────────────────────────────────────────────────────────────────── */
+
+/* In pieces that bounded_receive() takes as a whole. */
+static int send_part(int line, const void *bytes, size_t length)
+{
+	enum { PIECE = 8192 };
+	const char *from = bytes;
+	int err = 0;
+
+	for (size_t sent = 0; sent < length && !err; sent += PIECE)
+		err = bounded_send(line, from + sent,
+				   length - sent < PIECE ? length - sent : PIECE);
+	return err;
+}
+
+static int send_answer(int line, struct head *head, const struct target *target,
+		       const struct uprobes *uprobes, int reader)
+{
+	int err;
+
+	head->length = target ? (uint32_t)target_bytes(target) : 0;
+	head->uprobes = target ? uprobes->fd_count : 0;
+	head->readers = reader >= 0;
+	err = send_part(line, head, sizeof(*head));
+	if (!err && target)
+		err = target_send(target, send_part, line);
+	for (uint32_t i = 0; i < head->uprobes && !err; i++)
+		err = bounded_send_fd(line, uprobes->fds[i]);
+	if (!err && reader >= 0)
+		err = bounded_send_fd(line, reader);
+	return err;
+}
+
+static void close_all(struct uprobes *uprobes)
+{
+	for (uint32_t i = 0; i < uprobes->fd_count; i++)
+		close(uprobes->fds[i]);
+	free(uprobes->fds);
+	*uprobes = (struct uprobes){0};
+}
+
+static int answer(const struct helper_work *work, int line, uint32_t pid)
+{
+	_cleanup_(target_freep) struct target *target = NULL;
+	_cleanup_(close_all) struct uprobes uprobes = {0};
+	_cleanup_(closep) int reader = -1;
+	struct head head = {.pid = pid};
+
+	head.err = target_open((pid_t)pid, &head.diag, &target);
+	if (!head.err)
+		head.err = work->set_uprobes(work->ctx, target, &uprobes, &head.diag);
+	if (!head.err && work->sources)
+		reader = source_reader_line((pid_t)pid);
+	return send_answer(line, &head, head.err ? NULL : target, &uprobes, reader);
+}
+
+/* Closing the last descriptor of an uprobe takes the kernel a fifth of a second; so that is left to
+ * a child which exits. */
+static void give_up(struct bounded_answer *request)
+{
+	if (!fork())
+		_exit(0);
+	for (uint32_t i = 0; i < request->fd_count; i++)
+		close(request->fds[i]);
+	request->fd_count = 0;
+}
+
+static int serve(void *ctx, int line)
+{
+	_cleanup_(bounded_answer_done) struct bounded_answer request = {0};
+	uint32_t pid;
+	int err = 0;
+
+	while (!err && bounded_receive(line, &request) > 0) {
+		if (request.fd_count)
+			give_up(&request);
+		if (request.length == sizeof(pid)) {
+			memcpy(&pid, request.bytes, sizeof(pid));
+			request.length = 0;
+			err = answer(ctx, line, pid);
+		}
+		/* children that have given up, and readers of processes that have ended */
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+	return err;
+}
+
+/* ── the observer ────────────────────────────────────────────────────────────────────────────── */
+
+int helper_start(struct probe_helper *helper, const struct helper_work *work)
+{
+	int err;
+
+	*helper = (struct probe_helper){.line = -1};
+	err = bounded_start(serve, (void *)(uintptr_t)work, work->programs, work->program_count,
+			    &helper->line, &helper->child);
+	if (!err)
+		fcntl(helper->line, F_SETFL, O_NONBLOCK);
+	else
+		helper->line = -1;
+	return err;
+}
+
+void helper_end(struct probe_helper *helper)
+{
+	if (helper->line < 0)
+		return;
+	close(STEAL(helper->line, -1));
+	bounded_end(helper->child);
+	bounded_answer_done(&helper->answer);
+}
+
+bool helper_ask(struct probe_helper *helper, uint32_t pid)
+{
+	/* send() is not allowed to a confined process */
+	if (helper->line < 0 || helper->asked || write(helper->line, &pid, sizeof(pid)) < 0)
+		return false;
+	helper->asked = pid;
+	return true;
+}
+
+void helper_remove_uprobes(struct probe_helper *helper, struct uprobes *uprobes)
+{
+	for (uint32_t i = 0; i < uprobes->fd_count && helper->line >= 0; i++)
+		if (bounded_send_fd(helper->line, uprobes->fds[i]))
+			break; /* it is closed here, then */
+}
+
+/* Is all there? The head is only then known to be whole. */
+static bool is_whole(const struct bounded_answer *answer, struct head *ret_head)
+{
+	if (answer->length < sizeof(*ret_head))
+		return false;
+	memcpy(ret_head, answer->bytes, sizeof(*ret_head));
+	return answer->length >= sizeof(*ret_head) + ret_head->length &&
+	       answer->fd_count >= ret_head->uprobes + ret_head->readers;
+}
+
+/* The answer's descriptors are the finding's from here on. */
+static void take_parts(struct bounded_answer *answer, const struct head *head,
+		       struct helper_finding *ret_finding)
+{
+	*ret_finding = (struct helper_finding){
+		.pid = head->pid, .err = head->err, .diag = head->diag};
+	if (head->err)
+		return;
+	ret_finding->target = target_receive(answer->bytes + sizeof(*head), head->length);
+	if (!ret_finding->target) {
+		ret_finding->err = diag_set(&ret_finding->diag, EXIT_FAILED, -ENOMEM, "no memory");
+		return;
+	}
+	if (head->readers && answer->fd_count > head->uprobes)
+		ret_finding->sources = source_reader_on(answer->fds[--answer->fd_count]);
+	ret_finding->uprobes = (struct uprobes){STEAL(answer->fds, NULL), answer->fd_count};
+	answer->fd_count = 0;
+}
+
+bool helper_take(struct probe_helper *helper, struct helper_finding *ret_finding)
+{
+	struct head head;
+	int more = 1;
+
+	if (!helper->asked)
+		return false;
+	while (!is_whole(&helper->answer, &head) && more > 0)
+		more = bounded_receive(helper->line, &helper->answer);
+	if (more == -EAGAIN)
+		return false;
+	if (more > 0) {
+		take_parts(&helper->answer, &head, ret_finding);
+	} else {
+		*ret_finding = (struct helper_finding){.pid = helper->asked, .err = -EPIPE};
+		diag_set(&ret_finding->diag, EXIT_FAILED, -EPIPE,
+			 "the helper that examines new processes has ended");
+		helper_end(helper);
+	}
+	bounded_answer_done(&helper->answer);
+	helper->asked = 0;
+	return true;
+}

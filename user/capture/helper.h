@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * helper.h - a process beside the observer that keeps the privileges of the beginning. It examines
+ * processes that have begun since, and sets their uprobes; the observer, which reads what these
+ * processes have written, has given up the privileges for that (cmd/pipeline/confine.h).
+ *
+ * It is asked for one process at a time, by its number and nothing else, and answers without being
+ * waited for. It ends with the observer.
+ */
+#ifndef GILSCOPE_CAPTURE_HELPER_H
+#define GILSCOPE_CAPTURE_HELPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "base/diag.h"
+#include "capture/probes.h"
+#include "python/process/bounded.h"
+
+struct source_reader;
+struct target;
+
+struct probe_helper {
+	int line; /* -1: there is none */
+	pid_t child;
+	uint32_t asked; /* the process that it examines now; 0: none */
+	struct bounded_answer answer;
+};
+
+/* What it has found. */
+struct helper_finding {
+	uint32_t pid;
+	int err; /* target_open()'s, or of setting uprobes; then `diag` says it */
+	struct diag diag;
+	struct target *target;	       /* with `err` 0; the caller's, like the rest */
+	struct uprobes uprobes;	       /* of the target */
+	struct source_reader *sources; /* of its application; NULL: none */
+};
+
+/* How it sets the uprobes of a target, in the helper itself. */
+struct helper_work {
+	int (*set_uprobes)(void *ctx, struct target *target, struct uprobes *ret_uprobes,
+			   struct diag *diag);
+	void *ctx;
+	int programs[BOUNDED_KEEP_MAX]; /* descriptors that this needs */
+	uint32_t program_count;
+	bool sources; /* start a reader of sources too */
+};
+
+/* Starts it, before confining. `work` need not outlive the call. 0 or -errno. */
+int helper_start(struct probe_helper *helper, const struct helper_work *work);
+void helper_end(struct probe_helper *helper);
+
+/* Asks about a process. False: it is busy, or has ended. */
+bool helper_ask(struct probe_helper *helper, uint32_t pid);
+/* Takes over the descriptors of uprobes, which the observer closes as well. */
+void helper_remove_uprobes(struct probe_helper *helper, struct uprobes *uprobes);
+/* Takes the answer without waiting for it. False: there is none yet. When the helper has ended, the
+ * answer is -EPIPE and there is no helper any more. */
+bool helper_take(struct probe_helper *helper, struct helper_finding *ret_finding);
+
+#endif
