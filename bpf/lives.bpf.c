@@ -3,7 +3,6 @@
  * lives.bpf.c - threads and processes that begin, change their names, become other programs, and
  * exit; of processes, also those below the traced ones.
  */
-#include "comm.bpf.h"
 #include "handoff.bpf.h"
 
 /* Processes that user space follows: those that it has put here, and all that these make. */

@@ -17,7 +17,8 @@
  * (include/trace/perf.h); those of individual calls do not (trace_call_bpf_faultable). On such
  * kernels the perf events are used, if tracefs says what their numbers are.
  */
-#include "epoll.bpf.h"
+#include "entry.bpf.h"
+#include "pystack.bpf.h"
 #include "file.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)

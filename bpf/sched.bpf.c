@@ -3,9 +3,7 @@
  * sched.bpf.c - the scheduler: when a traced thread runs, sleeps, is woken or waits for a CPU, and
  * which task has that CPU.
  */
-#include "comm.bpf.h"
 #include "entry.bpf.h"
-#include "epoll.bpf.h"
 #include "file.bpf.h"
 #include "handoff.bpf.h"
 #include "pystack.bpf.h"

@@ -13,7 +13,7 @@ import pytest
 import harness
 import laws
 
-SERVICE = os.path.join(harness.APPS, "follow_truth.py")
+SERVICE = os.path.join(harness.APPS, "service", "follow_truth.py")
 WAYS = ["fork", "spawn", "forkserver", "shell", "exec"]
 COVERED_NS = 100_000_000  # after the begin of a worker's code
 EDGE_NS = 5_000_000
@@ -114,7 +114,7 @@ if __name__ == "__main__":
 
 
 def test_workers_that_are_killed_and_restarted(tmp_path):
-    """Each of them is in the report, with its loop; the observation goes on as long as one lives."""
+    """Each of them is in the report, with its loop."""
     kills = 8
     with harness.Script(SUPERVISOR, prefix=harness.undisturbed()) as app:
         pids = [int(app.process.stdout.readline())]

@@ -428,8 +428,7 @@ static void a_sleeper_on_the_mutex_that_acts_has_run(void **state)
 }
 
 /* While it was believed to sleep, a drop would have been seen. */
-static void a_waiter_whose_wake_up_was_only_noted_ends_the_certainty_when_that_is_known(
-	void **state)
+static void a_noted_wake_up_of_the_waiter_ends_the_holders_certainty_when_it_is_known(void **state)
 {
 	begin_as(true);
 	in(105, B, 1);
@@ -561,7 +560,7 @@ int main(void)
 		cmocka_unit_test(a_sleeper_on_the_mutex_that_is_found_with_the_gil_has_run),
 		cmocka_unit_test(a_sleeper_on_the_mutex_that_acts_has_run),
 		cmocka_unit_test(
-			a_waiter_whose_wake_up_was_only_noted_ends_the_certainty_when_that_is_known),
+			a_noted_wake_up_of_the_waiter_ends_the_holders_certainty_when_it_is_known),
 		cmocka_unit_test(a_new_thread_that_has_not_run_yet_has_no_gil),
 		cmocka_unit_test(who_had_the_gil_since_has_not_waited_all_the_time),
 		cmocka_unit_test(a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain),
