@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "words/names.h"
 #include "words/palette.h"
 
@@ -91,20 +92,47 @@ static void show_legend(const struct text_page *page, const struct process_repor
 	text_legend(page, &all);
 }
 
+static void show_title(const struct text_page *page, const struct process_report *process)
+{
+	uint64_t observed = text_observed_ns(process), window = text_window_ns(page->report);
+	struct text_buffer line = {0};
+
+	fputc('\n', page->canvas.file);
+	text_add_process(&line, &process->process->info,
+			 page->canvas.columns > 60 ? page->canvas.columns - 40 : 20);
+	if (observed < window - window / 50) {
+		text_add(&line, SEPARATOR);
+		text_add_duration(&line, observed);
+		text_add(&line, " of it");
+	}
+	canvas_heading(&page->canvas, &line);
+}
+
+/* Among several, one whose loops had no stall, and whose threads did not wait for the GIL for as
+ * long as a stall, is told in short. */
+static bool is_quiet(const struct text_page *page, const struct process_report *process)
+{
+	if (page->all || page->report->process_count == 1)
+		return false;
+	for (uint32_t i = 0; i < process->gil_count; i++)
+		if (process->gils[i].contended_ns >= page->report->stall_ns)
+			return false;
+	for (uint32_t i = 0; i < process->loop_count; i++)
+		if (loop_stall_count(&process->loops[i]))
+			return false;
+	return process->loop_count || process_without_loops(process);
+}
+
 static int show_process(const struct text_page *page, const struct process_report *process)
 {
 	int err;
 
-	if (page->report->process_count > 1) {
-		struct text_buffer line = {0};
-
-		fputc('\n', page->canvas.file);
-		text_add_process(&line, &process->process->info,
-				 page->canvas.columns > 60 ? page->canvas.columns - 40 : 20);
-		canvas_heading(&page->canvas, &line);
-	}
+	if (page->report->process_count > 1)
+		show_title(page, process);
 	fputc('\n', page->canvas.file);
 	text_verdict(page, process);
+	if (is_quiet(page, process))
+		return 0;
 	err = text_threads(page, process);
 	if (err < 0)
 		return err;
@@ -126,13 +154,18 @@ unsigned text_columns(const struct view_options *options)
 
 static int show_all(const struct text_page *page)
 {
+	_cleanup_(freep) const struct process_report **sorted = NULL;
 	int err = text_findings(page);
 
 	if (err < 0)
 		return err;
 	text_blame(page);
+	sorted = text_sort_processes(page->report);
+	if (!sorted && page->report->process_count)
+		return -ENOMEM;
+	text_processes(page, sorted);
 	for (uint32_t i = 0; i < page->report->process_count && !err; i++)
-		err = show_process(page, &page->report->processes[i]);
+		err = show_process(page, sorted[i]);
 	if (err < 0)
 		return err;
 	text_caveats(page);

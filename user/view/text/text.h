@@ -30,6 +30,13 @@ void text_head(const struct text_page *page);
 int text_screen(const struct text_page *page, const char *more);
 /* The functions that hold up the loops, and how; nothing if none was seen. */
 void text_blame(const struct text_page *page);
+/* The processes, those whose event loops were held up most first; the caller's to free. NULL: no
+ * memory. */
+const struct process_report **text_sort_processes(const struct report *report);
+/* A table of them; nothing if there is only one. */
+void text_processes(const struct text_page *page, const struct process_report **sorted);
+/* How long the process was observed: as long as its oldest thread. */
+uint64_t text_observed_ns(const struct process_report *process);
 /* Whether the event loops were held up, and by what: two sentences for each loop. */
 void text_verdict(const struct text_page *page, const struct process_report *process);
 /* The threads by what they did with the GIL, the busiest first. 0 or -ENOMEM. */

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* The processes of a service, those whose event loops were held up most first. */
+#include "view/text/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "words/names.h"
+
+#define SHOWN_PROCESSES 20
+#define PID_COLUMNS	9
+#define NAME_COLUMNS	12 /* of a command line, at least */
+
+static uint64_t stalled_ns(const struct process_report *process)
+{
+	uint64_t ns = 0;
+
+	for (uint32_t i = 0; i < process->loop_count; i++)
+		ns += state_sums_total(&process->loops[i].stalled.states);
+	return ns;
+}
+
+static uint64_t longest_ns(const struct process_report *process)
+{
+	uint64_t ns = 0;
+
+	for (uint32_t i = 0; i < process->loop_count; i++)
+		ns = process->loops[i].longest_ns > ns ? process->loops[i].longest_ns : ns;
+	return ns;
+}
+
+static uint64_t stall_count(const struct process_report *process)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < process->loop_count; i++)
+		count += loop_stall_count(&process->loops[i]);
+	return count;
+}
+
+static uint64_t held_ns(const struct process_report *process)
+{
+	uint64_t ns = 0;
+
+	for (uint32_t i = 0; i < process->gil_count; i++)
+		ns += process->gils[i].held_ns;
+	return ns;
+}
+
+uint64_t text_observed_ns(const struct process_report *process)
+{
+	uint64_t longest = 0;
+
+	for (uint32_t i = 0; i < process->thread_count; i++) {
+		uint64_t ns = state_sums_total(&process->threads[i].states);
+
+		longest = ns > longest ? ns : longest;
+	}
+	return longest;
+}
+
+static int by_trouble(const void *a, const void *b)
+{
+	const struct process_report *x = *(const struct process_report *const *)a,
+				    *y = *(const struct process_report *const *)b;
+	uint64_t first[] = {stalled_ns(x), x->loop_count != 0, longest_ns(x), held_ns(x)},
+		 second[] = {stalled_ns(y), y->loop_count != 0, longest_ns(y), held_ns(y)};
+
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		if (first[i] != second[i])
+			return first[i] > second[i] ? -1 : 1;
+	return x->process->info.pid < y->process->info.pid ? -1 : 1;
+}
+
+const struct process_report **text_sort_processes(const struct report *report)
+{
+	const struct process_report **list = calloc(report->process_count, sizeof(*list));
+
+	for (uint32_t i = 0; list && i < report->process_count; i++)
+		list[i] = &report->processes[i];
+	if (list)
+		qsort(list, report->process_count, sizeof(*list), by_trouble);
+	return list;
+}
+
+/* ── columns ─────────────────────────────────────────────────────────────────────────────────── */
+
+static void add_observed(struct text_buffer *text, const struct process_report *process)
+{
+	text_add_duration(text, text_observed_ns(process));
+}
+
+static void add_stalls(struct text_buffer *text, const struct process_report *process)
+{
+	if (process->loop_count)
+		text_add_count(text, stall_count(process));
+	else
+		text_add(text, "no loop");
+}
+
+static void add_if_any(struct text_buffer *text, uint64_t ns)
+{
+	if (ns)
+		text_add_duration(text, ns);
+	else
+		text_add(text, "·");
+}
+
+static void add_stalled(struct text_buffer *text, const struct process_report *process)
+{
+	add_if_any(text, stalled_ns(process));
+}
+
+static void add_longest(struct text_buffer *text, const struct process_report *process)
+{
+	add_if_any(text, longest_ns(process));
+}
+
+static void add_held(struct text_buffer *text, const struct process_report *process)
+{
+	if (held_ns(process))
+		text_add_share(text, held_ns(process), text_observed_ns(process));
+	else
+		text_add(text, "·");
+}
+
+static const struct column {
+	const char *upper, *lower;
+	unsigned width;
+	void (*add)(struct text_buffer *text, const struct process_report *process);
+} COLUMNS[] = {
+	{"", "observed", 10, add_observed}, {"", "stalls", 9, add_stalls},
+	{"", "total", 9, add_stalled},	    {"longest", "iteration", 11, add_longest},
+	{"GIL", "held", 9, add_held},
+};
+#define COLUMN_COUNT (sizeof(COLUMNS) / sizeof(COLUMNS[0]))
+
+static void show_titles(const struct canvas *canvas, unsigned blanks, bool upper)
+{
+	for (size_t i = 0; i < COLUMN_COUNT; i++) {
+		const char *title = upper ? COLUMNS[i].upper : COLUMNS[i].lower;
+
+		blanks += COLUMNS[i].width;
+		if (!*title)
+			continue;
+		canvas_cell(canvas, title, blanks, true);
+		blanks = 0;
+	}
+	fputc('\n', canvas->file);
+}
+
+static void show_row(const struct canvas *canvas, const struct process_report *process,
+		     unsigned name_columns)
+{
+	struct text_buffer pid = {0}, name = {0};
+
+	text_add(&pid, "%u", process->process->info.pid);
+	text_add_name(&name, command_of(&process->process->info), name_columns - 1);
+	fputs("  ", canvas->file);
+	canvas_cell(canvas, pid.bytes, PID_COLUMNS, false);
+	canvas_strong(canvas, name.bytes, name_columns);
+	for (size_t i = 0; i < COLUMN_COUNT; i++) {
+		struct text_buffer value = {0};
+
+		COLUMNS[i].add(&value, process);
+		canvas_cell(canvas, value.bytes, COLUMNS[i].width, true);
+	}
+	fputc('\n', canvas->file);
+}
+
+void text_processes(const struct text_page *page, const struct process_report **sorted)
+{
+	const struct canvas *canvas = &page->canvas;
+	uint32_t count = page->report->process_count,
+		 shown = count <= SHOWN_PROCESSES || page->all ? count : SHOWN_PROCESSES;
+	unsigned figures = 0, names;
+	struct text_buffer text = {0};
+
+	if (count < 2)
+		return;
+	for (size_t i = 0; i < COLUMN_COUNT; i++)
+		figures += COLUMNS[i].width;
+	names = canvas->columns > figures + 2 + PID_COLUMNS + NAME_COLUMNS
+			? canvas->columns - figures - 2 - PID_COLUMNS
+			: NAME_COLUMNS;
+	fputc('\n', canvas->file);
+	text_add(&text, "PROCESSES, those whose event loops were held up most first");
+	canvas_heading(canvas, &text);
+	show_titles(canvas, 2 + PID_COLUMNS + names, true);
+	show_titles(canvas, 2 + PID_COLUMNS + names, false);
+	for (uint32_t i = 0; i < shown; i++)
+		show_row(canvas, sorted[i], names);
+	if (shown == count)
+		return;
+	text = (struct text_buffer){0};
+	text_add_number_of(&text, count - shown, "more process", "more processes");
+	text_add(&text, " (--all lists them).");
+	canvas_paragraph(canvas, "  ", 2, &text);
+}
