@@ -186,6 +186,13 @@ static void finding_done(struct helper_finding *finding)
 	source_reader_free(finding->sources);
 }
 
+/* multiprocessing starts one beside its children: it reads a pipe, and nobody waits for it
+ * (Lib/multiprocessing/resource_tracker.py). */
+static bool is_tracker(const struct target *target)
+{
+	return strstr(target->info.cmdline, "multiprocessing.resource_tracker import main");
+}
+
 /* What the helper has found of a process that may have ended or become another since. */
 static int take_finding(struct capture *capture, struct helper_finding *finding)
 {
@@ -195,9 +202,10 @@ static int take_finding(struct capture *capture, struct helper_finding *finding)
 
 	if (!finding->err && fits) {
 		schedule(capture, relative, 0, 0);
-		return capture_join(capture, finding);
+		if (!is_tracker(finding->target))
+			return capture_join(capture, finding);
 	}
-	probes_remove_uprobes(&capture->probes, &finding->uprobes);
+	capture_remove_uprobes(capture, &finding->uprobes);
 	if (finding->err && fits && may_come(finding->err)) {
 		try_again(capture, relative, now);
 	} else if (finding->err && fits) {

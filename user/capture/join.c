@@ -113,14 +113,14 @@ int capture_join(struct capture *capture, struct helper_finding *finding)
 	if (!capture->syscalls && !waits_are_probed(capture, target)) {
 		/* the tracepoints cannot be attached any more */
 		refuse(capture, target, "how its event loops wait can only be seen in mode exact");
-		probes_remove_uprobes(&capture->probes, &finding->uprobes);
+		capture_remove_uprobes(capture, &finding->uprobes);
 		source_reader_free(finding->sources);
 		target_free(finding->target);
 		return 0;
 	}
 	err = add_tracee(capture, finding->target, &tracee);
 	if (err) {
-		probes_remove_uprobes(&capture->probes, &finding->uprobes);
+		capture_remove_uprobes(capture, &finding->uprobes);
 		source_reader_free(finding->sources);
 		return err;
 	}

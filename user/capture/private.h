@@ -175,6 +175,8 @@ int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identit
 int tracee_locks(struct capture *capture, struct tracee *tracee);
 /* Reports which processes below it run event loops. */
 int tracee_children(struct capture *capture, struct tracee *tracee);
+/* Removes them without waiting for the kernel to be done with that (helper.h). */
+void capture_remove_uprobes(struct capture *capture, struct uprobes *uprobes);
 /* Of a process that is gone: removes everything that the probes have under its PID, its uprobes and
  * its threads. */
 void tracee_release(struct capture *capture, struct tracee *tracee);

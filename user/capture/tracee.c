@@ -168,6 +168,12 @@ static void remove_gil(struct capture *capture, const struct target *target, uin
 	}
 }
 
+void capture_remove_uprobes(struct capture *capture, struct uprobes *uprobes)
+{
+	helper_remove_uprobes(&capture->family.helper, uprobes);
+	probes_remove_uprobes(&capture->probes, uprobes);
+}
+
 /* The PID may be used again, by a process that is not traced. */
 void tracee_release(struct capture *capture, struct tracee *tracee)
 {
@@ -177,8 +183,7 @@ void tracee_release(struct capture *capture, struct tracee *tracee)
 	struct member *member, *next;
 
 	symbols_remove_process(capture->symbols, pid);
-	helper_remove_uprobes(&capture->family.helper, &tracee->uprobes);
-	probes_remove_uprobes(probes, &tracee->uprobes);
+	capture_remove_uprobes(capture, &tracee->uprobes);
 	/* most of these may be missing: when a process executes another program, the probes have
 	 * removed it themselves */
 	probes_remove(probes, PROBES_TARGETS, &pid);

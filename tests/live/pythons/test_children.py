@@ -45,16 +45,18 @@ while True:
 """
 
 
-def test_children_live_while_their_parent_is_observed_and_after():
+@pytest.mark.parametrize("options", [(), ("--no-follow",)])
+def test_children_live_while_their_parent_is_observed_and_after(options):
     first = None
     with harness.Script(FORKING) as app:
         try:
-            with harness.attach(app) as running:
+            with harness.attach(app, *options) as running:
                 first = int(app.process.stdout.readline())
                 time.sleep(1.5)
                 outcome = running.finish()
             laws.check_laws(outcome.report)
-            assert [process["pid"] for process in outcome.report["processes"]] == [app.pid]
+            pids = [process["pid"] for process in outcome.report["processes"]]
+            assert pids[0] == app.pid and (first in pids) == (not options), pids
             assert harness.text_differences(first) == 0, "breakpoints left in a child"
             time.sleep(0.5)
             app.process.send_signal(signal.SIGUSR1)
