@@ -111,6 +111,31 @@ static bool needs_syscalls(const struct capture *capture)
 	return false;
 }
 
+/* A process that ends meanwhile leaves the others. */
+static int for_each(struct capture *capture,
+		    int (*do_it)(struct capture *capture, struct tracee *tracee))
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < capture->tracee_count && !err; i++) {
+		struct tracee *tracee = capture->tracees[i];
+
+		if (tracee->gone)
+			continue;
+		err = do_it(capture, tracee);
+		if (err != -ESRCH)
+			continue;
+		tracee_gone(capture, tracee);
+		err = capture->status.targets ? 0 : -ESRCH;
+	}
+	return err;
+}
+
+static int snapshot(struct capture *capture, struct tracee *tracee)
+{
+	return tracee_snapshot(capture, tracee, false);
+}
+
 int capture_start(struct capture *capture, struct diag *diag)
 {
 	int err;
@@ -119,12 +144,11 @@ int capture_start(struct capture *capture, struct diag *diag)
 	err = kernel_probes_attach(capture->kernel, capture->syscalls, diag);
 	if (err)
 		return err;
-	for (uint32_t i = 0; i < capture->tracee_count && !err; i++)
-		err = tracee_declare(capture, capture->tracees[i]);
+	err = for_each(capture, tracee_declare);
 	if (!err)
 		err = begin_window(capture);
-	for (uint32_t i = 0; i < capture->tracee_count && !err; i++)
-		err = tracee_snapshot(capture, capture->tracees[i], false);
+	if (!err)
+		err = for_each(capture, snapshot);
 	if (!err)
 		err = family_begin(capture);
 	if (err == -ESRCH)

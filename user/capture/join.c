@@ -53,7 +53,10 @@ int capture_add(struct capture *capture, struct target *target, struct diag *dia
 				"cannot add process %u to the probes' list: %s", target->info.pid,
 				strerror(-err));
 	capture->status.targets++;
-	return tracee_attach(capture, tracee, diag);
+	err = tracee_attach(capture, tracee, diag);
+	if (err)
+		tracee_gone(capture, tracee);
+	return err;
 }
 
 /* Garbage collections that are recognised by samples are not seen without a sampling clock. */

@@ -187,7 +187,7 @@ static int run(struct observation *observation, struct capture *capture)
 /* The targets of an observation, until the capture has them. */
 struct targets {
 	struct target *list[OBSERVE_PIDS_MAX];
-	uint32_t count;
+	uint32_t count, given; /* those that were given come first */
 };
 
 static void targets_close(struct targets *targets)
@@ -206,7 +206,7 @@ static int targets_open(struct targets *targets, const struct observe_options *o
 
 		if (err)
 			return err;
-		targets->count++;
+		targets->count = targets->given = i + 1;
 	}
 	return 0;
 }
@@ -236,23 +236,22 @@ static int targets_add_child(void *ctx, uint32_t pid, uint8_t flags, const char 
 static int targets_follow(struct targets *targets, const struct observe_options *options,
 			  struct diag *diag)
 {
-	uint32_t given = targets->count;
 	int err = 0;
 
-	for (uint32_t i = 0; i < given && !err; i++)
+	for (uint32_t i = 0; i < targets->given && !err; i++)
 		err = target_children(targets->list[i], targets_add_child, targets);
 	if (err)
 		return diag_set(diag, EXIT_FAILED, err, "no memory");
-	if (targets->count == given || options->quiet)
+	if (targets->count == targets->given || options->quiet)
 		return 0;
 	fprintf(stderr, "gilscope: also observing the processes below that serve:");
-	for (uint32_t i = given; i < targets->count; i++)
+	for (uint32_t i = targets->given; i < targets->count; i++)
 		fprintf(stderr, " %u", targets->list[i]->info.pid);
 	fputs(".\n", stderr);
 	return 0;
 }
 
-/* The capture owns them from then on. */
+/* The capture owns them from then on. One that was not given may have ended meanwhile. */
 static int targets_add(struct targets *targets, struct capture *capture, struct diag *diag)
 {
 	int err = 0;
@@ -260,6 +259,8 @@ static int targets_add(struct targets *targets, struct capture *capture, struct 
 	for (uint32_t i = 0; i < targets->count && !err; i++) {
 		err = capture_add(capture, targets->list[i], diag);
 		targets->list[i] = NULL;
+		if (err == -ESRCH && i >= targets->given)
+			err = 0;
 	}
 	return err;
 }
