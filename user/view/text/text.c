@@ -92,7 +92,7 @@ static void show_legend(const struct text_page *page, const struct process_repor
 	text_legend(page, &all);
 }
 
-static void show_title(const struct text_page *page, const struct process_report *process)
+static void show_process_title(const struct text_page *page, const struct process_report *process)
 {
 	uint64_t observed = text_observed_ns(process), window = text_window_ns(page->report);
 	struct text_buffer line = {0};
@@ -128,7 +128,7 @@ static int show_process(const struct text_page *page, const struct process_repor
 	int err;
 
 	if (page->report->process_count > 1)
-		show_title(page, process);
+		show_process_title(page, process);
 	fputc('\n', page->canvas.file);
 	text_verdict(page, process);
 	if (is_quiet(page, process))

@@ -9,7 +9,7 @@
 
 #define SHOWN_PROCESSES 20
 #define PID_COLUMNS	9
-#define NAME_COLUMNS	12 /* of a command line, at least */
+#define COMMAND_COLUMNS 12 /* of a command line, at least */
 
 static uint64_t stalled_ns(const struct process_report *process)
 {
@@ -124,23 +124,23 @@ static void add_held(struct text_buffer *text, const struct process_report *proc
 		text_add(text, "·");
 }
 
-static const struct column {
+static const struct process_figure {
 	const char *upper, *lower;
 	unsigned width;
 	void (*add)(struct text_buffer *text, const struct process_report *process);
-} COLUMNS[] = {
+} FIGURES_OF[] = {
 	{"", "observed", 10, add_observed}, {"", "stalls", 9, add_stalls},
 	{"", "total", 9, add_stalled},	    {"longest", "iteration", 11, add_longest},
 	{"GIL", "held", 9, add_held},
 };
-#define COLUMN_COUNT (sizeof(COLUMNS) / sizeof(COLUMNS[0]))
+#define FIGURE_COUNT (sizeof(FIGURES_OF) / sizeof(FIGURES_OF[0]))
 
 static void show_titles(const struct canvas *canvas, unsigned blanks, bool upper)
 {
-	for (size_t i = 0; i < COLUMN_COUNT; i++) {
-		const char *title = upper ? COLUMNS[i].upper : COLUMNS[i].lower;
+	for (size_t i = 0; i < FIGURE_COUNT; i++) {
+		const char *title = upper ? FIGURES_OF[i].upper : FIGURES_OF[i].lower;
 
-		blanks += COLUMNS[i].width;
+		blanks += FIGURES_OF[i].width;
 		if (!*title)
 			continue;
 		canvas_cell(canvas, title, blanks, true);
@@ -159,11 +159,11 @@ static void show_row(const struct canvas *canvas, const struct process_report *p
 	fputs("  ", canvas->file);
 	canvas_cell(canvas, pid.bytes, PID_COLUMNS, false);
 	canvas_strong(canvas, name.bytes, name_columns);
-	for (size_t i = 0; i < COLUMN_COUNT; i++) {
+	for (size_t i = 0; i < FIGURE_COUNT; i++) {
 		struct text_buffer value = {0};
 
-		COLUMNS[i].add(&value, process);
-		canvas_cell(canvas, value.bytes, COLUMNS[i].width, true);
+		FIGURES_OF[i].add(&value, process);
+		canvas_cell(canvas, value.bytes, FIGURES_OF[i].width, true);
 	}
 	fputc('\n', canvas->file);
 }
@@ -178,11 +178,11 @@ void text_processes(const struct text_page *page, const struct process_report **
 
 	if (count < 2)
 		return;
-	for (size_t i = 0; i < COLUMN_COUNT; i++)
-		figures += COLUMNS[i].width;
-	names = canvas->columns > figures + 2 + PID_COLUMNS + NAME_COLUMNS
+	for (size_t i = 0; i < FIGURE_COUNT; i++)
+		figures += FIGURES_OF[i].width;
+	names = canvas->columns > figures + 2 + PID_COLUMNS + COMMAND_COLUMNS
 			? canvas->columns - figures - 2 - PID_COLUMNS
-			: NAME_COLUMNS;
+			: COMMAND_COLUMNS;
 	fputc('\n', canvas->file);
 	text_add(&text, "PROCESSES, those whose event loops were held up most first");
 	canvas_heading(canvas, &text);
