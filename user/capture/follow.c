@@ -208,12 +208,12 @@ static int take_finding(struct capture *capture, struct helper_finding *finding)
 	capture_remove_uprobes(capture, &finding->uprobes);
 	if (finding->err && fits && may_come(finding->err)) {
 		try_again(capture, relative, now);
+	} else if (finding->err == -ESRCH && fits) {
+		relative_remove(capture, relative); /* its EXIT may have been lost */
 	} else if (finding->err && fits) {
 		schedule(capture, relative, 0, 0);
-		if (finding->err != -ESRCH) {
-			capture->status.refused++;
-			capture->status.refusal = finding->diag;
-		}
+		capture->status.refused++;
+		capture->status.refusal = finding->diag;
 	}
 	finding_done(finding);
 	return 0;
