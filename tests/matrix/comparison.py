@@ -52,7 +52,7 @@ def compare(loop, mode, python, script, port, folder):
         "stalls": f"{result.found}/{result.expected}",
         "right": f"{result.right}/{result.expected}",
         "names": f"{result.names.right}/{result.names.total}",
-        "stacks": f"{found.right}/{found.right + found.missing + len(found.wrong)}",
+        "stacks": f"{found.right}/{found.right + len(found.missing) + len(found.wrong)}",
         "edge_p50_ns": result.edge_p50_ns,
         "edge_p99_ns": result.edge_p99_ns,
         "faults": faults,
