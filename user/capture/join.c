@@ -88,6 +88,9 @@ int tracee_declare(struct capture *capture, struct tracee *tracee)
 	return err ? err : tracee_children(capture, tracee);
 }
 
+/* More would end the model's world (model.h, WORLD_PROCESSES_MAX, WORLD_GILS_MAX). */
+#define FOLLOWED_MAX 4000
+
 static void refuse(struct capture *capture, const struct target *target, const char *why)
 {
 	capture->status.refused++;
@@ -107,15 +110,25 @@ static int join(struct capture *capture, struct tracee *tracee, struct source_re
 	return err ? err : tracee_snapshot(capture, tracee, false);
 }
 
+static const char *why_not(const struct capture *capture, const struct target *target)
+{
+	if (capture->status.followed >= FOLLOWED_MAX)
+		return "4000 have been followed, and one observation takes no more";
+	/* the tracepoints cannot be attached any more */
+	if (!capture->syscalls && !waits_are_probed(capture, target))
+		return "how its event loops wait can only be seen in mode exact";
+	return NULL;
+}
+
 int capture_join(struct capture *capture, struct helper_finding *finding)
 {
 	const struct target *target = finding->target;
+	const char *why = why_not(capture, target);
 	struct tracee *tracee;
 	int err;
 
-	if (!capture->syscalls && !waits_are_probed(capture, target)) {
-		/* the tracepoints cannot be attached any more */
-		refuse(capture, target, "how its event loops wait can only be seen in mode exact");
+	if (why) {
+		refuse(capture, target, why);
 		capture_remove_uprobes(capture, &finding->uprobes);
 		source_reader_free(finding->sources);
 		target_free(finding->target);

@@ -135,7 +135,7 @@ struct process {
  * of.
  */
 #define WORLD_THREADS_MAX   100000
-#define WORLD_GILS_MAX	    1024
+#define WORLD_GILS_MAX	    8192
 #define WORLD_LOOPS_MAX	    8192
 #define WORLD_PROCESSES_MAX 4096
 /* epoll descriptors of loops, and those that threads wait on */
