@@ -157,9 +157,16 @@ int capture_start(struct capture *capture, struct diag *diag)
 	return err ? diag_set(diag, EXIT_FAILED, err, "cannot begin: %s", strerror(-err)) : 0;
 }
 
+/* The helper's answer does not end the wait for the ring. */
+#define FAMILY_MS 5
+
 int capture_poll(struct capture *capture, int timeout_ms)
 {
-	int err = timeout_ms ? kernel_probes_wait(capture->kernel, timeout_ms) : 0;
+	int err;
+
+	if (timeout_ms > FAMILY_MS && capture->status.awaited)
+		timeout_ms = FAMILY_MS;
+	err = timeout_ms ? kernel_probes_wait(capture->kernel, timeout_ms) : 0;
 
 	if (!err)
 		err = capture_drain(capture, clock_now_ns());
