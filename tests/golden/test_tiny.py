@@ -131,7 +131,7 @@ def test_memory_is_bounded(made, kind, count, command):
 @pytest.mark.parametrize(
     "kind, count, limit, what",
     [
-        ("gils", 1030, 1024, "GILs"),
+        ("gils", 8200, 8192, "GILs"),
         ("loops", 8200, 8192, "event loops"),
         ("threads", 100001, 100000, "threads"),
         ("processes", 4100, 4096, "processes"),
