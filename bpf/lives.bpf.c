@@ -13,11 +13,10 @@ struct {
 	__uint(max_entries, SHARED_MAX_FAMILY);
 } family SEC(".maps");
 
-static __always_inline void emit_family(__u32 tgid, __u32 parent, __u8 what)
+static __always_inline void emit_family(__u32 tgid, __u8 what)
 {
 	struct shared_family record = {
-		.hdr = {.ts = bpf_ktime_get_ns(), .tid = tgid, .type = RING_FAMILY, .flags = what},
-		.parent = parent};
+		.hdr = {.ts = bpf_ktime_get_ns(), .tid = tgid, .type = RING_FAMILY, .flags = what}};
 
 	emit(&record, sizeof(record));
 }
@@ -34,7 +33,7 @@ static __always_inline void note_child(__u32 parent, __u32 child)
 
 	if (!is_family(parent) || bpf_map_update_elem(&family, &child, &yes, BPF_ANY))
 		return;
-	emit_family(child, parent, SHARED_FAMILY_FORK);
+	emit_family(child, SHARED_FAMILY_FORK);
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -91,7 +90,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	/* do_exit() has counted this thread down before it gets here */
 	if (task->signal->live.counter == 0 && is_family(tgid)) {
 		bpf_map_delete_elem(&family, &tgid);
-		emit_family(tgid, 0, SHARED_FAMILY_EXIT);
+		emit_family(tgid, SHARED_FAMILY_EXIT);
 	}
 	if (!is_target(tgid))
 		return 0;
@@ -114,7 +113,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	__u32 tgid = task->tgid;
 
 	if (is_family(tgid))
-		emit_family(tgid, 0, SHARED_FAMILY_EXEC);
+		emit_family(tgid, SHARED_FAMILY_EXEC);
 	if (!is_target(tgid))
 		return 0;
 	/* the address space is new: all known addresses are stale */

@@ -217,8 +217,6 @@ struct shared_sample {
  */
 struct shared_family {
 	struct event_hdr hdr; /* tid: the process; flags: SHARED_FAMILY_… */
-	wire_u32 parent;      /* with FORK */
-	wire_u32 spare;
 };
 enum { SHARED_FAMILY_FORK, SHARED_FAMILY_EXEC, SHARED_FAMILY_EXIT };
 

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "python/process/proc.h"
-
 #define SETTLES_NS   (10 * NS_PER_MS) /* after a fork or exec */
 #define RETRY_NS     (20 * NS_PER_MS)
 #define RETRIES	     20		     /* at that pace; then each pause is twice as long … */
@@ -76,6 +74,7 @@ static int put(struct capture *capture, uint32_t pid, uint64_t due)
 	if (!relative)
 		return -ENOMEM;
 	relative->pause_ns = RETRY_NS;
+	relative->asked = false;
 	schedule(capture, relative, 0, due);
 	return 0;
 }
@@ -139,7 +138,6 @@ int family_begin(struct capture *capture)
 		.set_uprobes = set_uprobes, .ctx = capture, .sources = capture->options.sources};
 	int err;
 
-	capture->family.helper.line = -1;
 	if (!capture->options.follow)
 		return 0;
 	work.program_count = capture->program_count;
@@ -198,8 +196,11 @@ static int take_finding(struct capture *capture, struct helper_finding *finding)
 {
 	struct relative *relative = relative_find(capture, finding->pid);
 	uint64_t now = clock_now_ns();
-	bool fits = relative && !tracee_of_process(capture, finding->pid);
+	/* not if it has executed a program since it was asked about: that is examined again */
+	bool fits = relative && relative->asked && !tracee_of_process(capture, finding->pid);
 
+	if (relative)
+		relative->asked = false;
 	if (!finding->err && fits) {
 		schedule(capture, relative, 0, 0);
 		if (!is_tracker(finding->target))
@@ -244,9 +245,9 @@ int family_serve(struct capture *capture)
 	relative = next_due(capture);
 	if (!relative || relative->due > clock_now_ns())
 		return 0;
-	if (tracee_of_process(capture, relative->pid))
-		schedule(capture, relative, 0, 0);
-	else if (!helper_ask(&capture->family.helper, relative->pid))
-		schedule(capture, relative, 0, 0); /* there is no helper any more */
+	relative->asked = !tracee_of_process(capture, relative->pid) &&
+			  helper_ask(&capture->family.helper, relative->pid);
+	if (!relative->asked)
+		schedule(capture, relative, 0, 0); /* or there is no helper any more */
 	return 0;
 }

@@ -81,6 +81,7 @@ struct relative {
 	uint32_t tries;	   /* how often it was examined as this program */
 	uint64_t due;	   /* when it is examined next; 0: it is not */
 	uint64_t pause_ns; /* until the time after that */
+	bool asked;	   /* the helper examines it as this program */
 	UT_hash_handle hh;
 };
 

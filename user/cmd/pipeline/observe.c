@@ -288,10 +288,8 @@ static void print_end(const struct observation *observation)
 			observation->late);
 	if (status->refused)
 		fprintf(stderr,
-			"gilscope: %u process%s below that began since %s not observed; the last: "
-			"%s.\n",
-			status->refused, status->refused == 1 ? "" : "es",
-			status->refused == 1 ? "was" : "were", status->refusal.what);
+			"gilscope: %u process%s below could not be observed; the last: %s.\n",
+			status->refused, status->refused == 1 ? "" : "es", status->refusal.what);
 	if (status->missed)
 		fprintf(stderr,
 			"gilscope: the kernel skipped %" PRIu64

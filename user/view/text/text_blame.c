@@ -29,7 +29,7 @@ static const struct state_sums *bar_of(const struct blame_table *table, const st
 	return table->loops ? &blame->loop : &blame->elsewhere;
 }
 
-static void add_duration_or_dot(struct text_buffer *text, uint64_t ns)
+void text_add_duration_or_dot(struct text_buffer *text, uint64_t ns)
 {
 	if (ns)
 		text_add_duration(text, ns);
@@ -39,12 +39,12 @@ static void add_duration_or_dot(struct text_buffer *text, uint64_t ns)
 
 static void add_on_loop(struct text_buffer *text, const struct blame *blame)
 {
-	add_duration_or_dot(text, state_sums_total(&blame->loop));
+	text_add_duration_or_dot(text, state_sums_total(&blame->loop));
 }
 
 static void add_made_wait(struct text_buffer *text, const struct blame *blame)
 {
-	add_duration_or_dot(text, blame->made_loops_wait_ns);
+	text_add_duration_or_dot(text, blame->made_loops_wait_ns);
 }
 
 static void add_stall_count(struct text_buffer *text, const struct blame *blame)
@@ -57,32 +57,32 @@ static void add_stall_count(struct text_buffer *text, const struct blame *blame)
 
 static void add_stall_time(struct text_buffer *text, const struct blame *blame)
 {
-	add_duration_or_dot(text, blame->stall_ns);
+	text_add_duration_or_dot(text, blame->stall_ns);
 }
 
 static void add_worst(struct text_buffer *text, const struct blame *blame)
 {
-	add_duration_or_dot(text, blame->worst_ns);
+	text_add_duration_or_dot(text, blame->worst_ns);
 }
 
 static void add_others_waited(struct text_buffer *text, const struct blame *blame)
 {
-	add_duration_or_dot(text, blame->made_wait_ns);
+	text_add_duration_or_dot(text, blame->made_wait_ns);
 }
 
 static void add_ran_python(struct text_buffer *text, const struct blame *blame)
 {
-	add_duration_or_dot(text, blame->elsewhere.ns[TS_PYTHON]);
+	text_add_duration_or_dot(text, blame->elsewhere.ns[TS_PYTHON]);
 }
 
 static void add_ran_native(struct text_buffer *text, const struct blame *blame)
 {
-	add_duration_or_dot(text, blame->elsewhere.ns[TS_NATIVE]);
+	text_add_duration_or_dot(text, blame->elsewhere.ns[TS_NATIVE]);
 }
 
 static void add_waited(struct text_buffer *text, const struct blame *blame)
 {
-	add_duration_or_dot(text, blame->elsewhere.ns[TS_GIL_WAIT]);
+	text_add_duration_or_dot(text, blame->elsewhere.ns[TS_GIL_WAIT]);
 }
 
 static const struct figure FIGURES[] = {

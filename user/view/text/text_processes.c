@@ -98,22 +98,14 @@ static void add_stalls(struct text_buffer *text, const struct process_report *pr
 		text_add(text, "no loop");
 }
 
-static void add_if_any(struct text_buffer *text, uint64_t ns)
-{
-	if (ns)
-		text_add_duration(text, ns);
-	else
-		text_add(text, "·");
-}
-
 static void add_stalled(struct text_buffer *text, const struct process_report *process)
 {
-	add_if_any(text, stalled_ns(process));
+	text_add_duration_or_dot(text, stalled_ns(process));
 }
 
 static void add_longest(struct text_buffer *text, const struct process_report *process)
 {
-	add_if_any(text, longest_ns(process));
+	text_add_duration_or_dot(text, longest_ns(process));
 }
 
 static void add_held(struct text_buffer *text, const struct process_report *process)
