@@ -79,14 +79,34 @@ static int put(struct capture *capture, uint32_t pid, uint64_t due)
 	return 0;
 }
 
+/* It became another program before the probes reported on it, and so without their PROCESS_EXIT:
+ * what was examined and joined is no more. */
+static int end_former(struct capture *capture, const struct shared_family *record)
+{
+	struct tracee *tracee = tracee_of_process(capture, record->hdr.tid);
+	union event event = {.process_exit = {.hdr = {.ts = clock_now_ns(),
+						      .tid = record->hdr.tid,
+						      .type = EV_PROCESS_EXIT,
+						      .flags = EVF_PROCESS_EXIT_EXEC}}};
+
+	if (record->hdr.flags != SHARED_FAMILY_EXEC || !tracee || tracee->admitted < record->hdr.ts)
+		return 0;
+	tracee_gone(capture, tracee);
+	return sink_event(&capture->sink, &event);
+}
+
 int capture_note_family(struct capture *capture, const struct shared_family *record, size_t size)
 {
 	struct relative *relative;
+	int err;
 
 	if (size != sizeof(*record))
 		return -EPROTO;
 	if (!capture->options.follow)
 		return 0;
+	err = end_former(capture, record);
+	if (err)
+		return err;
 	if (record->hdr.flags != SHARED_FAMILY_EXIT)
 		return put(capture, record->hdr.tid, record->hdr.ts + SETTLES_NS);
 	relative = relative_find(capture, record->hdr.tid);

@@ -29,13 +29,18 @@ static int add_tracee(struct capture *capture, struct target *target, struct tra
 }
 
 /* From here on the probes report what it does. */
-static int admit(struct capture *capture, const struct target *target)
+static int admit(struct capture *capture, struct tracee *tracee)
 {
+	const struct target *target = tracee->target;
 	struct shared_target value = {.gil = target->layout.gil,
 				      .waits_probed = waits_are_probed(capture, target)};
 
+	int err;
+
 	memcpy(value.calls, target->libc.addresses, sizeof(value.calls));
-	return probes_set(&capture->probes, PROBES_TARGETS, &target->info.pid, &value);
+	err = probes_set(&capture->probes, PROBES_TARGETS, &target->info.pid, &value);
+	tracee->admitted = clock_now_ns();
+	return err;
 }
 
 int capture_add(struct capture *capture, struct target *target, struct diag *diag)
@@ -47,7 +52,7 @@ int capture_add(struct capture *capture, struct target *target, struct diag *dia
 		return diag_set(diag, EXIT_FAILED, err, "no memory");
 	err = tracee_declare_stacks(capture, tracee, NULL);
 	if (!err)
-		err = admit(capture, target);
+		err = admit(capture, tracee);
 	if (err)
 		return diag_set(diag, EXIT_FAILED, err,
 				"cannot add process %u to the probes' list: %s", target->info.pid,
@@ -106,7 +111,7 @@ static int join(struct capture *capture, struct tracee *tracee, struct source_re
 	if (!err)
 		err = tracee_declare(capture, tracee);
 	if (!err)
-		err = admit(capture, tracee->target);
+		err = admit(capture, tracee);
 	return err ? err : tracee_snapshot(capture, tracee, false);
 }
 

@@ -60,7 +60,8 @@ struct tracee {
 	uint64_t ts_loops; /* which threads run loops is not asked again before that */
 	uint64_t natives[NATIVES_WANTED_MAX]; /* addresses of code that is not known yet */
 	uint32_t native_count;
-	bool gone; /* it has ended or become another program: is not read any more */
+	uint64_t admitted; /* when the probes have begun to report on it */
+	bool gone;	   /* it has ended or become another program: is not read any more */
 };
 
 /* A thread of a tracee. */

@@ -439,8 +439,7 @@ void thread_tell(struct world *w, const struct thread_machine *t, uint64_t ts);
 void thread_cut(struct world *w, struct thread_machine *t, uint64_t ts);
 /* Derives the states of the threads that have moved; the only place that does. */
 void threads_derive(struct world *w, uint64_t ts);
-/* The same for one thread, whose fact is of an earlier time than the others have been emitted to.
- */
+/* The same for one thread, whose fact is of a time that the others are already past. */
 void thread_derive(struct world *w, struct thread_machine *t, uint64_t ts);
 /* Its open interval turns out to be one of waiting for its GIL. */
 void thread_waited(struct world *w, struct thread_machine *t);

@@ -4,7 +4,8 @@
 usage: follow_truth.py WAY FOLDER
 
 WAY is how a worker comes into being: fork, spawn or forkserver (multiprocessing); shell (a program
-that is no Python, which starts one); exec (a Python that becomes another one). It prints "ready"
+that is no Python, which starts one); exec (a Python that becomes another one); late_exec (a fork
+that hesitates before it becomes one, for as long as it takes to examine it). It prints "ready"
 and waits for a line; then it starts two workers, one after the other, waits for both, and prints
 "done". Each worker runs an event loop whose callbacks sleep for BLOCK_S, and leaves its marks as
 JSON in FOLDER: {"pid", "up_ns", "marks": [[t0_ns, t1_ns], …]}; up_ns is when its code began.
@@ -50,6 +51,8 @@ def start(way, folder):
     again = [sys.executable, __file__, "worker", folder]
     if way == "shell":
         return subprocess.Popen(["sh", "-c", '"$@"; exit 0', "sh", *again])
+    if way == "late_exec":
+        return subprocess.Popen(again, preexec_fn=lambda: time.sleep(0.025))
     if way == "exec":
         return subprocess.Popen([sys.executable, __file__, "become", folder])
     process = multiprocessing.get_context(way).Process(target=worker, args=(folder,))

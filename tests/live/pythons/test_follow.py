@@ -14,7 +14,7 @@ import harness
 import laws
 
 SERVICE = os.path.join(harness.APPS, "service", "follow_truth.py")
-WAYS = ["fork", "spawn", "forkserver", "shell", "exec"]
+WAYS = ["fork", "spawn", "forkserver", "shell", "exec", "late_exec"]
 COVERED_NS = 250_000_000  # after the begin of a worker's code; 60 ms where there is a CPU to spare
 EDGE_NS = 5_000_000
 WORKERS = 2
