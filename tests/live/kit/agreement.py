@@ -105,12 +105,10 @@ def in_states(thread, *states):
 
 def of_gils(one, other):
     """`held_ns` has what is sampled, too."""
-    unknown, sampled = (
-        max(sum(part(thread) for thread in process["threads"]) for process in (one, other))
-        for part in (
-            lambda thread: in_states(thread, "unknown"),
-            lambda thread: thread.get("sampled_ns", 0),
-        )
+    unknown = unknown_of(one, other)
+    sampled = max(
+        sum(thread.get("sampled_ns", 0) for thread in process["threads"])
+        for process in (one, other)
     )
     for address, left, right in by(lambda gil: gil["address"], one["gils"], other["gils"]):
         yield Figure("GILs", f"GIL {address}", bool(left), bool(right))
@@ -161,6 +159,11 @@ def of_thread(name, one, other, switches, same_mode):
 # ── loops and stalls ──────────────────────────────────────────────────────────────────────────────
 
 
+def unknown_of(*processes):
+    """The most that is unknown in one of them."""
+    return max(sum(in_states(each, "unknown") for each in it["threads"]) for it in processes)
+
+
 def of_loops(one, other, threshold_ns):
     sampled = {
         thread["tid"]: thread.get("sampled_ns", 0)
@@ -172,6 +175,7 @@ def of_loops(one, other, threshold_ns):
         if left and right:
             yield Figure("loops", f"loop {tid}: turns", left["turns"], right["turns"], 1)
             yield from of_stalls(left["stalls"], right["stalls"], threshold_ns, sampled[tid])
+            yield from of_blame(left["stalls"], right["stalls"], unknown_of(one, other))
 
 
 def pairs_of(ones, others):
@@ -197,12 +201,20 @@ def of_stalls(ones, others, threshold_ns, sampled):
     offs = [abs(a[edge] - b[edge]) for a, b in whole for edge in ("start_ns", "end_ns")]
     if offs:
         yield Figure(EDGES, "half of all", 0, statistics.median(offs), EDGE_NS)
+
+
+def of_blame(ones, others, unknown):
+    """While it is unknown what the threads of the process did, it is not said who blocked it."""
+    whole = [(one, other) for one, other in pairs_of(ones, others) if one and other]
+    if not whole:
+        return
     waited, blamed = (
-        [sum(figure(each) for each in stalls) for stalls in zip(*whole)] if whole else [0, 0]
+        [sum(figure(each) for each in stalls) for stalls in zip(*whole)]
         for figure in (lambda stall: in_states(stall, "gil_wait"), of_all_blockers)
     )
     if max(waited) > 0:
-        yield Figure("blockers", "of all stalls", *blamed, near(*waited, MOST_UNKNOWN, FLOOR_NS))
+        allowed = near(*waited, MOST_UNKNOWN, FLOOR_NS) + unknown
+        yield Figure("blockers", "of all stalls", *blamed, allowed)
 
 
 def of_all_blockers(stall):

@@ -116,7 +116,7 @@ if __name__ == "__main__":
 
 def test_workers_that_are_killed_and_restarted(tmp_path):
     """Each of them is in the report, with its loop."""
-    kills = 8
+    kills, lives_s = 6, 0.8  # how soon a process is covered is the truth cases' to say
     with harness.Script(SUPERVISOR, prefix=harness.undisturbed()) as app:
         pids = [int(app.process.stdout.readline())]
         with harness.attach(app) as running:
@@ -124,7 +124,7 @@ def test_workers_that_are_killed_and_restarted(tmp_path):
                 time.sleep(0.25)
                 os.kill(pids[-1], signal.SIGKILL)
                 pids.append(int(app.process.stdout.readline()))
-            time.sleep(0.3)
+            time.sleep(lives_s)
             outcome = running.finish()
     assert outcome.status == 0, outcome
     laws.check_laws(outcome.report)
