@@ -62,10 +62,18 @@ struct pt_regs {
 };
 #endif
 
+struct mm_struct;
+
 struct signal_struct {
 	struct {
 		int counter;
 	} live;
+	unsigned long maxrss;	  /* most pages ever resident; set when the last thread exits */
+	struct mm_struct *oom_mm; /* the out-of-memory killer has chosen the process */
+};
+
+struct kernel_siginfo {
+	int si_code; /* positive: from the kernel itself */
 };
 
 struct rq {
@@ -177,7 +185,9 @@ struct task_struct {
 	unsigned frozen : 1;  /* counts as stopped along with its cgroup (v2), since 5.2 */
 	int pid;	      /* tid, initial namespace */
 	int tgid;
+	int exit_code;
 	char comm[16];
+	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	struct signal_struct *signal;
 	struct files_struct *files;

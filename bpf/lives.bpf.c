@@ -21,6 +21,18 @@ static __always_inline void emit_family(__u32 tgid, __u8 what)
 	emit(&record, sizeof(record));
 }
 
+/* The last signal of a target that was reported. */
+struct sent {
+	__u64 ts;
+	__u32 signal, sender;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, __u32); /* tgid */
+	__type(value, struct sent);
+	__uint(max_entries, SHARED_MAX_TARGETS);
+} signals SEC(".maps");
+
 /* While nothing is enabled yet as well: user space takes note before it begins. */
 static __always_inline bool is_family(__u32 tgid)
 {
@@ -81,6 +93,85 @@ static __always_inline void forget_thread(__u32 tid)
 		forget_state(tid);
 }
 
+/* ── how processes end ───────────────────────────────────────────────────────────────────────── */
+
+enum {
+	REPEATS_NS = 100000000,
+	/* Signal numbers of all architectures with BPF but MIPS, and the results of sending one:
+	   include/uapi/asm-generic/signal.h, include/trace/events/signal.h. */
+	SIGNAL_DELIVERED = 0,
+	SIGNALS_HARMLESS = 1 << (17 - 1) /* CHLD */ | 1 << (18 - 1) /* CONT */ |
+			   1 << (19 - 1) /* STOP */ | 1 << (20 - 1) /* TSTP */ |
+			   1 << (21 - 1) /* TTIN */ | 1 << (22 - 1) /* TTOU */ |
+			   1 << (23 - 1) /* URG */ | 1 << (28 - 1) /* WINCH */,
+	SIGNAL_MASK = 0x7f, /* of task_struct.exit_code: as wait() has it */
+	SIGNAL_DUMPED = 0x80,
+};
+const volatile __u32 page_kb = 4; /* size of a page, in KiB */
+
+/* The process that sends a signal; 0: the kernel does. `info`: include/linux/sched/signal.h. */
+static __always_inline __u32 sender_of(struct kernel_siginfo *info)
+{
+	if ((unsigned long)info == 1 /* SEND_SIG_PRIV */)
+		return 0;
+	if (info && info->si_code > 0)
+		return 0;
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
+static __always_inline void name_sender(__u64 ts, __u32 sender)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	__u64 comm[2] = {};
+
+	bpf_probe_read_kernel_str(comm, sizeof(comm), BPF_CORE_READ(task, group_leader, comm));
+	emit_comm(ts, sender, sender, comm);
+}
+
+SEC("tp_btf/signal_generate")
+int BPF_PROG(on_signal, int number, struct kernel_siginfo *info, struct task_struct *task,
+	     int group, int result)
+{
+	struct sent now = {.ts = bpf_ktime_get_ns(), .signal = (__u32)number};
+	__u32 tgid = task->tgid;
+	struct sent *last;
+
+	if (result != SIGNAL_DELIVERED || !is_target(tgid))
+		return 0;
+	if (number <= 31 && SIGNALS_HARMLESS & 1u << (number - 1))
+		return 0;
+	now.sender = sender_of(info);
+	if (now.sender == tgid)
+		return 0;
+	last = bpf_map_lookup_elem(&signals, &tgid);
+	if (last && last->signal == now.signal && last->sender == now.sender &&
+	    now.ts - last->ts < REPEATS_NS)
+		return 0;
+	bpf_map_update_elem(&signals, &tgid, &now, BPF_ANY);
+	if (now.sender)
+		name_sender(now.ts, now.sender);
+
+	struct ev_signal record = {.hdr = HDR(SIGNAL, now.ts, tgid, (__u16)number, 0),
+				   .sender = now.sender};
+	emit(&record, sizeof(record));
+	return 0;
+}
+
+static __always_inline void emit_death(__u64 ts, struct task_struct *task)
+{
+	__u32 code = task->exit_code;
+	struct ev_death record = {.hdr = HDR(DEATH, ts, task->tgid, code & SIGNAL_MASK, 0),
+				  .status = code >> 8 & 0xff,
+				  .peak = task->signal->maxrss * page_kb};
+
+	/* set by mark_oom_victim() in mm/oom_kill.c */
+	if (task->signal->oom_mm)
+		record.hdr.flags |= EVF_DEATH_OOM;
+	if (code & SIGNAL_DUMPED)
+		record.hdr.flags |= EVF_DEATH_CORE;
+	emit(&record, sizeof(record));
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
@@ -99,6 +190,8 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	struct ev_thread_exit record = {.hdr = HDR(THREAD_EXIT, ts, tid, 0, 0)};
 	emit(&record, sizeof(record));
 	if (task->signal->live.counter == 0) {
+		emit_death(ts, task);
+
 		struct ev_process_exit last = {.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, 0)};
 		emit(&last, sizeof(last));
 		bpf_map_delete_elem(&gil_lists, &tgid);

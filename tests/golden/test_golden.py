@@ -47,6 +47,7 @@ WITH_JSON = [
         "two_processes",
         "unread",
         "untold_wake",
+        "worker_deaths",
     )
 ]
 HOLDING = {"python", "held_blocked", "held_runnable"}

@@ -66,7 +66,7 @@ def moved(value, origin):
     if isinstance(value, dict):
         return {
             key: item - origin
-            if key in ("start_ns", "end_ns", "worst_start_ns") and item is not None
+            if key in ("start_ns", "end_ns", "worst_start_ns", "at_ns") and item is not None
             else moved(item, origin)
             for key, item in value.items()
         }
@@ -110,7 +110,7 @@ def test_the_report_inside_is_the_report(page, found):
     assert inside == moved(found, origin)
     assert page.head["end_ns"] == found["window"]["end_ns"] - origin
     assert page.head["processes"] == [
-        {key: process[key] for key in ("pid", "cmdline", "python")}
+        {key: process[key] for key in ("pid", "cmdline", "title", "python")}
         for process in found["processes"]
     ]
 

@@ -229,6 +229,7 @@ static int report_thread(struct report_builder *builder, struct thread *thread)
 	struct process_report *process = &report->processes[thread->process->index];
 	struct thread_fold *fold = thread->data;
 	struct thread_report *entry;
+	uint64_t total;
 
 	if (!thread->python && !(fold && fold->had_loop))
 		return 0;
@@ -239,7 +240,9 @@ static int report_thread(struct report_builder *builder, struct thread *thread)
 	state_sums_add(&process->states, &entry->states);
 	report->unknown_ns += entry->states.ns[TS_UNKNOWN];
 	report->sampled_ns += entry->sampled_ns;
-	report->thread_ns += state_sums_total(&entry->states);
+	total = state_sums_total(&entry->states);
+	report->thread_ns += total;
+	process->observed_ns = total > process->observed_ns ? total : process->observed_ns;
 	return 0;
 }
 
@@ -368,6 +371,13 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 		return err;
 	*ret_report = report;
 	return 0;
+}
+
+uint64_t process_observed_ns(const struct report *report, const struct process_report *process)
+{
+	uint64_t window = report->window.end - report->window.start;
+
+	return process->observed_ns ? process->observed_ns : window ? window : 1;
 }
 
 bool gil_is_unseen(const struct report *report, const struct gil_report *gil)

@@ -352,6 +352,7 @@ static inline uint64_t loop_stall_count(const struct loop_report *loop)
 struct process_report {
 	const struct process *process;
 	struct state_sums states; /* of its threads, below */
+	uint64_t observed_ns;	  /* as long as its oldest thread; 0: unknown */
 	struct gil_report *gils;
 	uint32_t gil_count;
 	struct thread_report
@@ -404,6 +405,8 @@ struct report {
  * attaching does not make a report partial.
  */
 bool report_partial(const struct report *report);
+/* How long the process was observed; at least 1, so that it can be divided by. */
+uint64_t process_observed_ns(const struct report *report, const struct process_report *process);
 /* True when nobody was seen to hold it or to wait for it, and it was unknown to be free. */
 bool gil_is_unseen(const struct report *report, const struct gil_report *gil);
 

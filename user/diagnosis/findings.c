@@ -53,13 +53,14 @@ const char *finding_evidence_name(enum finding_evidence evidence)
 
 /* What makes two findings one. */
 struct finding_key {
-	uint64_t process, thread, pool, call;
-	uint32_t id, subject, function, inner, stop, released_in, spare;
+	uint64_t process, thread, pool, call, death;
+	uint32_t id, subject, function, inner, stop, released_in, sender;
 	int32_t sysno;
 };
 struct entry {
 	struct finding_key key;
 	struct finding finding;
+	const struct process_report *last; /* that has a part in it */
 };
 TABLE_OF(entries, struct entry, key)
 
@@ -80,10 +81,25 @@ static bool by_thread(const struct finding *finding)
 	return finding->subject != SUBJECT_FUNCTION;
 }
 
+/* One function, or one shortage, hurts all processes of a service alike. */
+static bool of_all_processes(const struct finding *finding)
+{
+	return finding->id == FINDING_NO_CPU || finding->id == FINDING_QUOTA ||
+	       (finding->subject == SUBJECT_FUNCTION && !by_thread(finding));
+}
+
+static uint64_t kind_of_death(const struct process *process)
+{
+	const struct death *death = &process->death;
+
+	return death->signal | (uint64_t)process->sent.number << 16 |
+	       (uint64_t)death->status << 32 | (uint64_t)death->oom << 48;
+}
+
 static struct finding_key key_of(const struct finding *finding)
 {
 	return (struct finding_key){
-		.process = (uintptr_t)finding->process,
+		.process = of_all_processes(finding) ? 0 : (uintptr_t)finding->process,
 		.thread = by_thread(finding) ? (uintptr_t)finding->thread : 0,
 		.pool = (uintptr_t)finding->pool,
 		.call = (uintptr_t)finding->call,
@@ -94,6 +110,8 @@ static struct finding_key key_of(const struct finding *finding)
 		.stop = finding->stop,
 		.released_in = finding->id == FINDING_LOCK_HELD_BY ? finding->release.frame.function
 								   : 0,
+		.death = finding->died ? kind_of_death(finding->died->process) : 0,
+		.sender = finding->died ? finding->died->process->sent.sender : 0,
 		.sysno = finding->call ? SYSNO_UNKNOWN : finding->sysno,
 	};
 }
@@ -152,7 +170,13 @@ static struct finding *finding_in(struct collector *collector, struct table *tab
 		entry->finding.ns = entry->finding.count = entry->finding.worst_ns = 0;
 		entry->finding.stalls = NULL;
 		entry->finding.stall_count = entry->finding.stall_room = 0;
+		entry->finding.process_count = 0;
+		entry->last = NULL;
 	}
+	/* rules are asked about one process after the other */
+	if (like->process != entry->last)
+		entry->finding.process_count++;
+	entry->last = like->process;
 	return &entry->finding;
 }
 
@@ -175,6 +199,7 @@ static void add_part(struct finding *to, const struct finding *from)
 /* What a finding looks like is the largest of its parts. */
 static void look_like(struct finding *to, const struct finding *from)
 {
+	to->process = from->process;
 	to->stack = from->stack;
 	to->handler = from->handler;
 	to->inner = from->inner;
@@ -182,6 +207,8 @@ static void look_like(struct finding *to, const struct finding *from)
 	to->thread = from->thread;
 	to->release = from->release;
 	to->what = from->what;
+	to->died = from->died;
+	to->stall = from->stall;
 }
 
 void collector_add(struct collector *collector, const struct finding *like, uint64_t ns)
@@ -341,6 +368,19 @@ void collector_add_whole(struct collector *collector, const struct finding *like
 	finding->worst_ns = like->worst_ns;
 }
 
+void collector_add_again(struct collector *collector, const struct finding *like)
+{
+	struct finding *finding = finding_in(collector, &collector->all, like);
+
+	if (!finding)
+		return;
+	add_part(finding, like);
+	look_like(finding, like);
+	finding->ns += like->ns;
+	finding->count++;
+	finding->worst_ns = like->ns > finding->worst_ns ? like->ns : finding->worst_ns;
+}
+
 /* ── ranking ─────────────────────────────────────────────────────────────── */
 
 static bool share_a_stall(const struct finding *a, const struct finding *b)
@@ -356,10 +396,18 @@ static bool share_a_stall(const struct finding *a, const struct finding *b)
 	return false;
 }
 
+/* It answers nothing any more, whatever it did before. */
+static bool is_killed(const struct finding *finding)
+{
+	return finding->id == FINDING_WORKER_DIED && finding->died->process->death.signal;
+}
+
 static int worst_first(const void *a, const void *b)
 {
 	const struct finding *x = a, *y = b;
 
+	if (is_killed(x) != is_killed(y))
+		return is_killed(x) ? -1 : 1;
 	if (x->ns != y->ns)
 		return x->ns < y->ns ? 1 : -1;
 	if (x->id != y->id)
@@ -461,6 +509,19 @@ void findings_free(struct finding_list *findings)
 		free(findings->list[i].stalls);
 	free(findings->list);
 	free(findings);
+}
+
+bool finding_in_process(const struct finding *finding, const struct process_report *process,
+			uint32_t first)
+{
+	uint32_t end = first;
+
+	for (uint32_t i = 0; i < process->loop_count; i++)
+		end += process->loops[i].stall_count;
+	for (uint32_t i = 0; i < finding->stall_count; i++)
+		if (finding->stalls[i] >= first && finding->stalls[i] < end)
+			return true;
+	return false;
 }
 
 void finding_text(struct text_buffer *text, const struct report *report,

@@ -59,7 +59,9 @@ struct library_call;
 struct finding {
 	enum finding_id id;
 	enum subject_kind subject;
-	const struct process_report *process; /* NULL: of no process in particular */
+	/* Of several processes, the one with the worst of it. NULL: of no process in particular. */
+	const struct process_report *process;
+	uint32_t process_count;
 	/* The callback that had the time; HANDLER_NONE: unknown, or no application code. */
 	struct handler handler;
 	struct stack_frame inner; /* the application's innermost function in it; function 0: that is
@@ -86,7 +88,10 @@ struct finding {
 	/* Of lock_held_by: who released the loop's thread; `thread` is the same. Of gil_held_by:
 	 * who released `thread`, which had the GIL. */
 	struct finding_release release;
-	const struct stall *stall;    /* of deadlock: its chain says who waits for whom */
+	/* Of worker_died: the last of the processes that died like this. */
+	const struct process_report *died;
+	const struct stall *stall;    /* of deadlock: its chain says who waits for whom; of
+					 worker_died: what its loop was in, NULL: nothing */
 	const struct breakdown *what; /* of native_threads: the helpers of the longest stall */
 	struct state_sums states;     /* what it did meanwhile, with gil_held_by and no_cpu */
 	struct cpu_share neighbours[NEIGHBOURS_MAX]; /* who had the CPU, most first … */
@@ -115,6 +120,11 @@ struct finding_list *findings_of_stall(const struct report *report,
 				       const struct process_report *process,
 				       const struct stall *stall);
 void findings_free(struct finding_list *findings);
+
+/* Whether it is about a stall of this process, `first` being the number of its first stall
+ * (finding.stalls). */
+bool finding_in_process(const struct finding *finding, const struct process_report *process,
+			uint32_t first);
 
 /* One sentence: what was found, in figures. */
 void finding_text(struct text_buffer *text, const struct report *report,

@@ -38,6 +38,8 @@ void collector_add(struct collector *collector, const struct finding *like, uint
 void collector_fail(struct collector *collector);
 /* A finding as it is, of a process or of no stall. */
 void collector_add_whole(struct collector *collector, const struct finding *finding);
+/* One more of its kind: adds to `ns` and `count`, and it looks like this one from now on. */
+void collector_add_again(struct collector *collector, const struct finding *finding);
 
 struct rule {
 	/* Either may be NULL. */

@@ -234,6 +234,10 @@ void add_figures(struct text_buffer *text, const struct finding *finding)
 	} else {
 		text_add(text, " in ");
 		text_add_number_of(text, finding->count, "stall", "stalls");
+		if (finding->process_count > 1) {
+			text_add(text, " of ");
+			text_add_number_of(text, finding->process_count, "process", "processes");
+		}
 		text_add(text, ", longest ");
 		text_add_duration(text, finding->worst_ns);
 	}

@@ -105,9 +105,11 @@ static void add_second(struct text_buffer *text, const struct report *report,
 }
 
 static void add_stalls(struct text_buffer *text, const struct report *report,
-		       const struct process *process, const struct loop_report *loop)
+		       const struct process_report *observed, const struct loop_report *loop)
 {
+	const struct process *process = observed->process;
 	const struct breakdown *what = &loop->stalled;
+	uint64_t observed_ns = process_observed_ns(report, observed);
 	enum thread_state state = state_sums_largest(&what->states);
 	uint64_t total = state_sums_total(&what->states), count = loop_stall_count(loop);
 	struct stalls_seen seen = see_stalls(report, loop);
@@ -119,7 +121,7 @@ static void add_stalls(struct text_buffer *text, const struct report *report,
 	else
 		add_many(text, &seen, count, total);
 	text_add(text, " (");
-	text_add_share(text, total, text_window_ns(report));
+	text_add_share(text, total, observed_ns);
 	text_add(text, " of the time)");
 	if (count > 1)
 		add_longest(text, &seen);
@@ -305,7 +307,7 @@ void verdict_paragraphs(const struct report *report, const struct process_report
 		struct text_buffer text = {0};
 
 		if (process->loops[i].stall_count)
-			add_stalls(&text, report, process->process, &process->loops[i]);
+			add_stalls(&text, report, process, &process->loops[i]);
 		else
 			add_no_stall(&text, report, process, &process->loops[i]);
 		if (text.bytes[0] == 't')

@@ -117,14 +117,38 @@ struct child {
 };
 #define SUPERVISED_MAX 16
 
+/* The last signal that another process, or the kernel, sent to a process. */
+struct signal_sent {
+	uint64_t ts;
+	uint16_t number; /* 0: none was seen */
+	uint32_t sender; /* process; 0: the kernel */
+	char comm[17];	 /* its name; empty: unknown. Hostile text */
+};
+
+/* How a process ended. */
+struct death {
+	bool known;
+	uint64_t ts;
+	uint16_t signal; /* that ended it; 0: it exited by itself, … */
+	uint32_t status; /* … with this exit status */
+	bool oom;	 /* the kernel's out-of-memory killer had chosen it */
+	bool core;	 /* its memory was dumped */
+	uint64_t peak;	 /* most memory it ever had resident, in KiB; 0: unknown */
+};
+
 struct process {
 	struct process_info info;
 	struct child children[SUPERVISED_MAX]; /* as of the window's begin */
 	uint32_t child_count;
-	bool supervisor;  /* of them, whether it runs an event loop or not */
-	uint32_t index;	  /* 0, 1, … in order of appearance */
+	bool supervisor;	      /* of them, whether it runs an event loop or not */
+	uint32_t index;		      /* 0, 1, … in order of appearance */
+	const struct process *parent; /* if it is part of the stream; may be gone */
+	uint32_t number;	      /* 1, 2, … among the processes with this parent */
+	uint32_t of_parent;	      /* how many have had this one as their parent */
 	bool loops_known; /* Python's own state says which of its threads run event loops */
 	bool gone;
+	struct signal_sent sent;
+	struct death death;
 	enum sites_fault sites_fault; /* from then on, nothing is known of the process's GILs */
 	void *data;
 };

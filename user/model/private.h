@@ -415,6 +415,10 @@ struct process_entry *process_find(const struct world *w, uint32_t pid); /* livi
 /* The living one of that pid, or a new one. 0, -ENOMEM or -ENOSPC. */
 int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process);
 int child_feed(struct world *w, const struct fact *fact); /* CHILD */
+/* Its parent, if that is part of the stream. */
+void process_adopt(struct world *w, struct process_entry *process);
+void signal_feed(struct world *w, const struct fact *fact); /* SIGNAL */
+void death_feed(const struct fact *fact);		    /* DEATH */
 int comm_feed(struct world *w, const struct fact *fact);
 /* A site was passed with an address that is no known GIL; a GIL is declared, which may have been
  * what such events were about. */

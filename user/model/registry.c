@@ -104,6 +104,20 @@ int process_get(struct world *w, uint32_t pid, struct process_entry **ret_proces
 	return 0;
 }
 
+void process_adopt(struct world *w, struct process_entry *process)
+{
+	struct process_entry *parent;
+	uint32_t pid = process->pub.info.parent;
+
+	if (!pid || process->pub.parent)
+		return;
+	HASH_FIND(hh, w->by_pid, &pid, sizeof(pid), parent);
+	if (!parent || parent == process)
+		return;
+	process->pub.parent = &parent->pub;
+	process->pub.number = ++parent->pub.of_parent;
+}
+
 int child_feed(struct world *w, const struct fact *fact)
 {
 	const struct ev_child *event = &fact->event->child;
@@ -119,6 +133,35 @@ int child_feed(struct world *w, const struct fact *fact)
 			.text = event->text,
 			.loop = !(event->hdr.flags & EVF_CHILD_WORKER)};
 	return 0;
+}
+
+void signal_feed(struct world *w, const struct fact *fact)
+{
+	const struct ev_signal *event = &fact->event->signal;
+	const char *comm = event->sender ? world_comm(w, event->sender) : NULL;
+	struct signal_sent *sent;
+
+	if (!fact->process)
+		return;
+	sent = &fact->process->pub.sent;
+	*sent = (struct signal_sent){
+		.ts = fact->ts, .number = event->hdr.aux, .sender = event->sender};
+	if (comm)
+		strncpy(sent->comm, comm, sizeof(sent->comm) - 1);
+}
+
+void death_feed(const struct fact *fact)
+{
+	const struct ev_death *event = &fact->event->death;
+
+	if (fact->process)
+		fact->process->pub.death = (struct death){.known = true,
+							  .ts = fact->ts,
+							  .signal = event->hdr.aux,
+							  .status = event->status,
+							  .oom = event->hdr.flags & EVF_DEATH_OOM,
+							  .core = event->hdr.flags & EVF_DEATH_CORE,
+							  .peak = event->peak};
 }
 
 int comm_feed(struct world *w, const struct fact *fact)

@@ -231,6 +231,7 @@ static int feed_process(void *ctx, const struct process_info *info)
 		return 0;
 	if (err == 0) {
 		process->pub.info = *info;
+		process_adopt(w, process);
 		process->described = true;
 	}
 	return end_when_full(w, err);
@@ -436,6 +437,12 @@ static void feed_lost(struct world *w, const struct ev_lost *event, uint64_t ts)
 static int dispatch_names(struct world *w, const struct fact *fact)
 {
 	switch (fact->event->hdr.type) {
+	case EV_SIGNAL:
+		signal_feed(w, fact);
+		return 0;
+	case EV_DEATH:
+		death_feed(fact);
+		return 0;
 	case EV_STACK:
 		stack_feed(w, fact);
 		return 0;

@@ -109,6 +109,8 @@ static int process_check(struct target *target, pid_t pid, struct diag *diag)
 		return -ESRCH;
 	}
 	target->info.pid = (uint32_t)pid;
+	if (proc_status_last(path, "PPid", &target->info.parent))
+		target->info.parent = 0;
 	target->start_time = stat.start_time;
 	err = proc_cmdline(pid, target->info.cmdline, sizeof(target->info.cmdline));
 	return err ? trouble(pid, err, "read the command line", diag) : 0;

@@ -42,6 +42,7 @@ static const struct json_member head_members[] = {
 
 static const struct json_member process_members[] = {
 	MEMBER(struct process_info, pid, KIND_U32),
+	MEMBER(struct process_info, parent, KIND_U32),
 	MEMBER(struct process_info, cmdline, KIND_TEXT),
 	MEMBER(struct process_info, python, KIND_TEXT),
 	MEMBER(struct process_info, gil_enabled, KIND_BOOL),

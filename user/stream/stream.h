@@ -24,6 +24,7 @@ struct diag;
  * hostile text, valid UTF-8 or not, escaped only when shown. */
 struct process_info {
 	uint32_t pid;	    /* initial PID namespace */
+	uint32_t parent;    /* its parent's when it was described; 0: unknown */
 	char cmdline[1024]; /* arguments joined by spaces, cut if longer */
 	char python[32];    /* "3.11.2" */
 	bool gil_enabled;   /* false on a free-threaded build whose GIL is off */

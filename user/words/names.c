@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "words/names.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/duration.h"
@@ -121,6 +122,36 @@ const char *command_of(const struct process_info *info)
 	if (!strncmp(command, "python", 6) && next && next[1] && next[1] != '-' && next[1] != ' ')
 		return without_directory(next + 1);
 	return *command ? command : "?";
+}
+
+/* Lib/multiprocessing/spawn.py, get_command_line(); forkserver.py, ensure_running() */
+#define SPAWNED	    "from multiprocessing.spawn import spawn_main"
+#define FORK_SERVER "from multiprocessing.forkserver import main"
+#define DEPTH_MAX   8 /* of workers of workers; more, or a circle, is an attack */
+
+static bool is_worker(const struct process *process)
+{
+	const char *cmdline = process->info.cmdline;
+
+	return process->parent && (strstr(cmdline, SPAWNED) || strstr(cmdline, FORK_SERVER) ||
+				   strcmp(cmdline, process->parent->info.cmdline) == 0);
+}
+
+char *process_title(const struct process *process, char title[static PROCESS_TITLE_MAX])
+{
+	const struct process *first = process;
+
+	for (int depth = 0; depth < DEPTH_MAX && is_worker(first); depth++)
+		first = first->parent;
+	if (first == process)
+		snprintf(title, PROCESS_TITLE_MAX, "%s", command_of(&process->info));
+	else if (strstr(process->info.cmdline, FORK_SERVER) &&
+		 !strstr(process->parent->info.cmdline, FORK_SERVER))
+		snprintf(title, PROCESS_TITLE_MAX, "fork server of %s", command_of(&first->info));
+	else
+		snprintf(title, PROCESS_TITLE_MAX, "worker %u of %s", process->number,
+			 command_of(&first->info));
+	return title;
 }
 
 uint64_t stall_resolution_ns(const struct report *report, const struct stall *stall)

@@ -47,6 +47,14 @@ const char *task_of(const struct report *report, const struct breakdown *what, u
  * app:app" and for "python3 -m uvicorn app:app". */
 const char *command_of(const struct process_info *info);
 
+#define PROCESS_TITLE_MAX (sizeof(((struct process_info *)0)->cmdline) + 64)
+/*
+ * What a process is called: its command, or "worker 2 of uvicorn app:app" if it has its parent's
+ * command line, or that of a process that multiprocessing started, and the parent is part of the
+ * recording. Returns `title`.
+ */
+char *process_title(const struct process *process, char title[static PROCESS_TITLE_MAX]);
+
 /* How precisely the functions of a stall are known: 0 if nothing in it was sampled, else the period
  * of the sampling clock, or the whole stall without a clock. */
 uint64_t stall_resolution_ns(const struct report *report, const struct stall *stall);

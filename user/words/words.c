@@ -231,6 +231,16 @@ const char *text_stop(enum stop_kind kind)
 	return call_label(SYSNO_STOPPED - (int)kind);
 }
 
+void text_add_signal(struct text_buffer *text, int number)
+{
+	const char *name = sigabbrev_np(number);
+
+	if (name)
+		text_add(text, "SIG%s", name);
+	else
+		text_add(text, "signal %d", number);
+}
+
 void text_add_syscall(struct text_buffer *text, const struct process *process, int32_t sysno)
 {
 	const char *name = sysname(process->info.machine, sysno);

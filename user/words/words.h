@@ -54,6 +54,8 @@ void text_add_native(struct text_buffer *text, const struct report *report, uint
 const char *text_role(enum handler_role role);
 /* "stopped from outside, by a signal" */
 const char *text_stop(enum stop_kind kind);
+/* Adds the name of a signal, "SIGKILL"; "signal 40" for one without a name. */
+void text_add_signal(struct text_buffer *text, int number);
 /* Adds the name of a system call, "system call 999" without one, or what a negative number stands
  * for: "a page fault". */
 void text_add_syscall(struct text_buffer *text, const struct process *process, int32_t sysno);

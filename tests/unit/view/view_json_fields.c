@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every field of the report is written under its own name: a report in which no number occurs twice
  * is compared with the expected JSON. */
+#include <signal.h>
 #include <jansson.h>
 
 #include "view_made.h"
@@ -29,9 +30,13 @@ static const char blame[] =
 	" 'stall_ns': 1106, 'worst_ns': 1107, 'worst_start_ns': 1108, 'samples': 1109}";
 
 static const char process[] =
-	"{'pid': 1201, 'cmdline': 'serve', 'python': '3.11.2', 'gil': 'on', 'gc': 'probes',"
+	"{'pid': 1201, 'cmdline': 'serve', 'title': 'serve', 'python': '3.11.2', 'gil': 'on', "
+	"'gc': 'probes',"
 	" 'sites': {'method': 'symbols', 'confidence': 'exact', 'take': 1202, 'drop': 1203,"
-	"  'wait': 1204}}";
+	"  'wait': 1204},"
+	" 'death': {'at_ns': 1205, 'signal': 'SIGABRT', 'status': 1207, 'oom': true,"
+	"  'core': true, 'peak_bytes': 1236992,"
+	"  'sent': {'signal': 'SIGUSR2', 'at_ns': 1209, 'sender': 1210, 'comm': 'boss'}}}";
 
 static const char gil[] =
 	"{'address': '0x515', 'interpreter': 1302, 'held_ns': 1303, 'contended_ns': 1304,"
@@ -162,6 +167,15 @@ static void fill_process(struct made *made)
 {
 	static struct gil one = {.address = 0x515, .interpreter = 1302, .violations = 1307};
 
+	made->process.death = (struct death){.known = true,
+					     .ts = 1205,
+					     .signal = SIGABRT,
+					     .status = 1207,
+					     .oom = true,
+					     .core = true,
+					     .peak = 1208};
+	made->process.sent = (struct signal_sent){
+		.ts = 1209, .number = SIGUSR2, .sender = 1210, .comm = "boss"};
 	made->process.info = (struct process_info){.pid = 1201,
 						   .cmdline = "serve",
 						   .python = "3.11.2",

@@ -458,7 +458,8 @@ void features_probe(struct features *features)
 					    "sched_wakeup",	  "sched_wakeup_new",
 					    "sched_migrate_task", NULL};
 	static const char *const life[] = {"sched_process_fork", "sched_process_exit",
-					   "sched_process_exec", "task_rename", NULL};
+					   "sched_process_exec", "task_rename",
+					   "signal_generate",	 NULL};
 	static const char *const epoll[] = {"sys_enter", "sys_exit", NULL};
 	_cleanup_(btf__freep) struct btf *btf = NULL;
 	struct feature *list = features->list;

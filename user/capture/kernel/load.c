@@ -194,6 +194,7 @@ int load_programs(const struct features *features, const struct capture_options 
 	skeleton->rodata->have_task_regs = features_have(features, FEATURE_TASK_REGS);
 	skeleton->rodata->stack_bytes = kernel_stack_bytes();
 	uprobes_prepare(skeleton, features_have(features, FEATURE_UPROBE_MULTI));
+	skeleton->rodata->page_kb = (uint32_t)sysconf(_SC_PAGESIZE) / 1024;
 	skeleton->rodata->stack_kinds = kinds_of(options);
 	choose_gil_programs(skeleton, options->mode);
 	bpf_program__set_autoload(skeleton->progs.on_clock, options->rate_hz > 0);

@@ -123,12 +123,12 @@ static uint64_t process_track(struct drawing *drawing, const struct process *pro
 	struct owner *owner = owner_of(drawing, &drawing->processes, process, &new);
 	Perfetto__TrackDescriptor track = PERFETTO__TRACK_DESCRIPTOR__INIT;
 	Perfetto__ProcessDescriptor descriptor = PERFETTO__PROCESS_DESCRIPTOR__INIT;
-	char command[FLAME_TEXT_MAX], cmdline[4 * sizeof(process->info.cmdline) + 1],
-		*line[] = {cmdline};
+	char title[PROCESS_TITLE_MAX], command[FLAME_TEXT_MAX],
+		cmdline[4 * sizeof(process->info.cmdline) + 1], *line[] = {cmdline};
 
 	if (!owner || !new)
 		return owner ? owner->tracks : 0;
-	escape(command, command_of(&process->info));
+	escape(command, process_title(process, title));
 	escape_text(cmdline, sizeof(cmdline), process->info.cmdline, strlen(process->info.cmdline));
 	descriptor.has_pid = true;
 	descriptor.pid = (int32_t)process->info.pid;

@@ -359,7 +359,7 @@ static void put_thread(struct drawing *drawing, const struct report *report,
 	struct firefox_list samples = {0};
 	struct firefox_thread *gathered;
 	struct text_buffer command = {0};
-	char pid[16];
+	char title[PROCESS_TITLE_MAX], pid[16];
 
 	HASH_FIND_PTR(drawing->threads, &thread, gathered);
 	if (!gathered)
@@ -367,7 +367,7 @@ static void put_thread(struct drawing *drawing, const struct report *report,
 	json_put_next(&drawing->out, index);
 	make_samples(drawing, gathered, tables, &samples);
 	snprintf(pid, sizeof(pid), "%u", info->pid);
-	text_add_name(&command, command_of(info), 80);
+	text_add_name(&command, process_title(process->process, title), 80);
 	json_put(&drawing->out, "{");
 	json_put_value(&drawing->out,
 		       json_pack("{s:s, s:i, s:n, s:i, s:n, s:[], s:o, s:b, s:o, s:s, s:i, s:b}",

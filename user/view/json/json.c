@@ -359,25 +359,57 @@ json_t *json_children(const struct report *report, const struct process *process
 	return list;
 }
 
-static json_t *process_json(const struct report *report, const struct process *process)
+static json_t *signal_json(int number)
+{
+	struct text_buffer text = {0};
+
+	text_add_signal(&text, number);
+	return json_words(&text);
+}
+
+static json_t *death_json(const struct view_options *options, const struct process *process)
+{
+	const struct signal_sent *sent = &process->sent;
+	const struct death *death = &process->death;
+	json_t *last = json_null();
+
+	if (!death->known)
+		return JSON_LEFT_OUT;
+	if (sent->number)
+		last = JSON_NEW(report_sent, .signal = signal_json(sent->number),
+				.at_ns = time_json(options, sent->ts),
+				.sender = json_integer(sent->sender),
+				.comm = json_text(sent->comm));
+	return JSON_NEW(report_death, .at_ns = time_json(options, death->ts),
+			.signal = death->signal ? signal_json(death->signal) : json_null(),
+			.status = json_integer(death->status), .oom = json_boolean(death->oom),
+			.core = json_boolean(death->core),
+			.peak_bytes = death->peak ? json_uint(death->peak * 1024) : json_null(),
+			.sent = last);
+}
+
+static json_t *process_json(const struct report *report, const struct view_options *options,
+			    const struct process *process)
 {
 	const struct process_info *info = &process->info;
+	char title[PROCESS_TITLE_MAX];
 
-	return JSON_NEW(report_process, .pid = json_integer(info->pid),
-			.cmdline = json_text(info->cmdline), .python = json_text(info->python),
-			.gil = json_string(info->gil_enabled ? "on" : "off"),
-			.gc = json_string(info->gc ? fact_name(&gc_names, info->gc) : "none"),
-			.sites = sites_json(process),
-			.children = process->child_count ? json_children(report, process)
-							 : JSON_LEFT_OUT,
-			.pools = json_pools(report, process));
+	return JSON_NEW(
+		report_process, .pid = json_integer(info->pid), .cmdline = json_text(info->cmdline),
+		.title = json_text(process_title(process, title)),
+		.python = json_text(info->python),
+		.gil = json_string(info->gil_enabled ? "on" : "off"),
+		.gc = json_string(info->gc ? fact_name(&gc_names, info->gc) : "none"),
+		.sites = sites_json(process),
+		.children = process->child_count ? json_children(report, process) : JSON_LEFT_OUT,
+		.pools = json_pools(report, process), .death = death_json(options, process));
 }
 
 static void put_process(struct json_out *out, const struct report *report,
 			const struct view_options *options, const struct process_report *process)
 {
 	json_put(out, "{");
-	json_put_value(out, process_json(report, process->process), JSON_EMBED);
+	json_put_value(out, process_json(report, options, process->process), JSON_EMBED);
 	json_put_key(out, ",\n", JSON_KEY(report_process, gils));
 	json_put(out, "[");
 	for (uint32_t i = 0; i < process->gil_count; i++) {

@@ -40,6 +40,25 @@ static json_t *subject_json(const struct report *report, const struct finding *f
 			.neighbours = neighbours);
 }
 
+/* Left out of a finding about one, or none. */
+static json_t *processes_json(const struct report *report, const struct finding *finding)
+{
+	json_t *list = JSON_LEFT_OUT;
+	uint32_t number = 0;
+
+	if (finding->process_count > 1)
+		list = json_array();
+	for (uint32_t p = 0; p < report->process_count && finding->process_count > 1; p++) {
+		const struct process_report *process = &report->processes[p];
+
+		if (finding_in_process(finding, process, number))
+			json_array_append_new(list, json_integer(process->process->info.pid));
+		for (uint32_t i = 0; i < process->loop_count; i++)
+			number += process->loops[i].stall_count;
+	}
+	return list;
+}
+
 json_t *json_finding(const struct report *report, const struct finding *finding)
 {
 	json_t *stalls = json_array();
@@ -49,13 +68,15 @@ json_t *json_finding(const struct report *report, const struct finding *finding)
 	finding_advice(&advice, report, finding);
 	for (uint32_t i = 0; i < finding->stall_count; i++)
 		json_array_append_new(stalls, json_integer(finding->stalls[i]));
-	return JSON_NEW(
-		report_finding, .id = json_string(finding_name(finding->id)),
-		.process = finding->process ? json_integer(finding->process->process->info.pid)
-					    : json_null(),
-		.subject = subject_json(report, finding), .ns = json_uint(finding->ns),
-		.count = json_uint(finding->count), .worst_ns = json_uint(finding->worst_ns),
-		.stalls = stalls, .ongoing = json_boolean(finding->ongoing),
-		.evidence = json_string(finding_evidence_name(finding->evidence)),
-		.text = json_words(&text), .advice = json_words(&advice));
+	return JSON_NEW(report_finding, .id = json_string(finding_name(finding->id)),
+			.process = finding->process && finding->process_count < 2
+					   ? json_integer(finding->process->process->info.pid)
+					   : json_null(),
+			.processes = processes_json(report, finding),
+			.subject = subject_json(report, finding), .ns = json_uint(finding->ns),
+			.count = json_uint(finding->count),
+			.worst_ns = json_uint(finding->worst_ns), .stalls = stalls,
+			.ongoing = json_boolean(finding->ongoing),
+			.evidence = json_string(finding_evidence_name(finding->evidence)),
+			.text = json_words(&text), .advice = json_words(&advice));
 }

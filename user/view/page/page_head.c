@@ -164,10 +164,15 @@ static uint32_t number_of_gil(const struct report *report, const struct gil *gil
 	return 0;
 }
 
-static json_t *process_json(const struct process_info *info)
+static json_t *process_json(const struct process *process)
 {
+	const struct process_info *info = &process->info;
+	char title[PROCESS_TITLE_MAX];
+
 	return JSON_NEW(page_process, .pid = json_integer(info->pid),
-			.cmdline = json_text(info->cmdline), .python = json_text(info->python));
+			.cmdline = json_text(info->cmdline),
+			.title = json_text(process_title(process, title)),
+			.python = json_text(info->python));
 }
 
 static json_t *thread_json(const struct report *report, uint32_t process,
@@ -205,7 +210,7 @@ static void put_processes(struct json_out *out, const struct report *report)
 	json_put(out, "[");
 	for (uint32_t p = 0; p < report->process_count; p++) {
 		json_put_next(out, p);
-		json_put_value(out, process_json(&report->processes[p].process->info), 0);
+		json_put_value(out, process_json(report->processes[p].process), 0);
 	}
 }
 

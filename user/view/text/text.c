@@ -9,9 +9,12 @@
 #include "words/names.h"
 #include "words/palette.h"
 
-void text_add_process(struct text_buffer *text, const struct process_info *info, unsigned columns)
+void text_add_process(struct text_buffer *text, const struct process *process, unsigned columns)
 {
-	text_add_name(text, command_of(info), columns);
+	const struct process_info *info = &process->info;
+	char title[PROCESS_TITLE_MAX];
+
+	text_add_name(text, process_title(process, title), columns);
 	text_add(text, SEPARATOR "PID %u", info->pid);
 	if (info->python[0]) {
 		text_add(text, SEPARATOR "Python ");
@@ -45,9 +48,9 @@ void text_head(const struct text_page *page)
 
 	add_evidence(&evidence, report);
 	if (report->process_count == 1) {
-		text_add_process(&rest, &report->processes[0].process->info, 1);
+		text_add_process(&rest, report->processes[0].process, 1);
 		used = text_width(rest.bytes) + text_width(evidence.bytes) + 3;
-		text_add_process(&line, &report->processes[0].process->info,
+		text_add_process(&line, report->processes[0].process,
 				 page->canvas.columns > used + 12 ? page->canvas.columns - used
 								  : 12);
 	} else {
@@ -94,11 +97,12 @@ static void show_legend(const struct text_page *page, const struct process_repor
 
 static void show_process_title(const struct text_page *page, const struct process_report *process)
 {
-	uint64_t observed = text_observed_ns(process), window = text_window_ns(page->report);
+	uint64_t observed = process_observed_ns(page->report, process),
+		 window = text_window_ns(page->report);
 	struct text_buffer line = {0};
 
 	fputc('\n', page->canvas.file);
-	text_add_process(&line, &process->process->info,
+	text_add_process(&line, process->process,
 			 page->canvas.columns > 60 ? page->canvas.columns - 40 : 20);
 	if (observed < window - window / 50) {
 		text_add(&line, SEPARATOR);

@@ -20,7 +20,7 @@ struct text_page {
 };
 
 /* "uvicorn app:app · PID 4711 · Python 3.12.3", the command line in at most `columns`. */
-void text_add_process(struct text_buffer *text, const struct process_info *info, unsigned columns);
+void text_add_process(struct text_buffer *text, const struct process *process, unsigned columns);
 /* "·" for no time, in a column of figures. */
 void text_add_duration_or_dot(struct text_buffer *text, uint64_t ns);
 /* The terminal's width, within what the view is made for. */
@@ -37,8 +37,6 @@ void text_blame(const struct text_page *page);
 const struct process_report **text_sort_processes(const struct report *report);
 /* A table of them; nothing if there is only one. */
 void text_processes(const struct text_page *page, const struct process_report **sorted);
-/* How long the process was observed: as long as its oldest thread. */
-uint64_t text_observed_ns(const struct process_report *process);
 /* Whether the event loops were held up, and by what: two sentences for each loop. */
 void text_verdict(const struct text_page *page, const struct process_report *process);
 /* The threads by what they did with the GIL, the busiest first. 0 or -ENOMEM. */

@@ -8,9 +8,11 @@
 
 /* ── how much ────────────────────────────────────────────────────────────── */
 
-static void count_loop(struct unresponsive *all, const struct loop_report *loop)
+static void count_loop(struct unresponsive *all, const struct loop_report *loop,
+		       uint64_t observed_ns)
 {
 	all->loops++;
+	all->observed_ns += observed_ns;
 	all->stalls += loop_stall_count(loop);
 	all->ns += state_sums_total(&loop->stalled.states);
 	all->gc_ns += loop->stalled.gc_ns;
@@ -34,7 +36,8 @@ struct unresponsive unresponsive_of(const struct report *report)
 
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t i = 0; i < report->processes[p].loop_count; i++)
-			count_loop(&all, &report->processes[p].loops[i]);
+			count_loop(&all, &report->processes[p].loops[i],
+				   process_observed_ns(report, &report->processes[p]));
 	return all;
 }
 
@@ -48,7 +51,7 @@ void text_unresponsive(struct text_buffer *text, const struct report *report,
 				: "The event loop was unresponsive for ",
 		 all->loops);
 	text_add(text, "%s", least);
-	text_add_share(text, all->ns, text_window_ns(report) * all->loops);
+	text_add_share(text, all->ns, all->observed_ns);
 	text_add(text, " of the time: ");
 	text_add_number_of(text, all->stalls, "stall", "stalls");
 	text_add(text, ", %s", least);

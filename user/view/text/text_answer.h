@@ -11,6 +11,7 @@
 /* All loops of the report as one. */
 struct unresponsive {
 	uint64_t ns, stalls, longest_ns, gc_ns, stopped_ns;
+	uint64_t observed_ns; /* of all loops together */
 	uint32_t loops;
 	bool bounded; /* a lower bound: some stall is longer than what was seen of it */
 	struct freeze freeze;

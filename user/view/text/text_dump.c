@@ -60,7 +60,7 @@ static void show_instant(const struct dump_page *page, const struct process *pro
 	text_add(&rest, SEPARATOR "observed for ");
 	text_add_duration(&rest, text_window_ns(page->report));
 	used = text_width(rest.bytes) + 32; /* pid and version */
-	text_add_process(&line, &process->info,
+	text_add_process(&line, process,
 			 page->canvas.columns > used + 12 ? page->canvas.columns - used : 12);
 	text_add(&line, "%s", rest.bytes);
 	canvas_heading(&page->canvas, &line);

@@ -55,7 +55,7 @@ static void put_title(const struct markdown *markdown)
 	struct text_buffer title = {0};
 
 	if (report->process_count == 1)
-		text_add_process(&title, &report->processes[0].process->info, 80);
+		text_add_process(&title, report->processes[0].process, 80);
 	else
 		text_add_number_of(&title, report->process_count, "process", "processes");
 	text_add(&title, SEPARATOR);

@@ -47,18 +47,6 @@ static uint64_t held_ns(const struct process_report *process)
 	return ns;
 }
 
-uint64_t text_observed_ns(const struct process_report *process)
-{
-	uint64_t longest = 0;
-
-	for (uint32_t i = 0; i < process->thread_count; i++) {
-		uint64_t ns = state_sums_total(&process->threads[i].states);
-
-		longest = ns > longest ? ns : longest;
-	}
-	return longest;
-}
-
 static int by_trouble(const void *a, const void *b)
 {
 	const struct process_report *x = *(const struct process_report *const *)a,
@@ -87,7 +75,7 @@ const struct process_report **text_sort_processes(const struct report *report)
 
 static void add_observed(struct text_buffer *text, const struct process_report *process)
 {
-	text_add_duration(text, text_observed_ns(process));
+	text_add_duration(text, process->observed_ns);
 }
 
 static void add_stalls(struct text_buffer *text, const struct process_report *process)
@@ -111,7 +99,7 @@ static void add_longest(struct text_buffer *text, const struct process_report *p
 static void add_held(struct text_buffer *text, const struct process_report *process)
 {
 	if (held_ns(process))
-		text_add_share(text, held_ns(process), text_observed_ns(process));
+		text_add_share(text, held_ns(process), process->observed_ns);
 	else
 		text_add(text, "·");
 }
@@ -145,9 +133,10 @@ static void show_row(const struct canvas *canvas, const struct process_report *p
 		     unsigned name_columns)
 {
 	struct text_buffer pid = {0}, name = {0};
+	char title[PROCESS_TITLE_MAX];
 
 	text_add(&pid, "%u", process->process->info.pid);
-	text_add_name(&name, command_of(&process->process->info), name_columns - 1);
+	text_add_name(&name, process_title(process->process, title), name_columns - 1);
 	fputs("  ", canvas->file);
 	canvas_cell(canvas, pid.bytes, PID_COLUMNS, false);
 	canvas_strong(canvas, name.bytes, name_columns);

@@ -27,6 +27,7 @@ void tui_title(const struct tui_page *page, const struct tui_status *status)
 {
 	const struct live_view *view = &page->view;
 	struct text_buffer left = {0}, right = {0};
+	char title[PROCESS_TITLE_MAX];
 	int width;
 
 	text_add(&right, "%s stall ≥ ",
@@ -44,7 +45,7 @@ void tui_title(const struct tui_page *page, const struct tui_status *status)
 	text_add(&left, " gilscope top · ");
 	if (view->process_count == 1) {
 		text_add(&left, "PID %u · ", view->processes[0]->info.pid);
-		text_add_name(&left, command_of(&view->processes[0]->info),
+		text_add_name(&left, process_title(view->processes[0], title),
 			      (unsigned)(page->paint.columns - width -
 					 tui_width(&page->paint, left.bytes) - 2));
 	} else {

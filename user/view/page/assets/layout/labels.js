@@ -233,9 +233,9 @@ class Labels {
 
 	/** @param {number} number */
 	processText(number) {
-		const { pid, cmdline } = this.recording.processes[number];
+		const { pid, title } = this.recording.processes[number];
 
-		return `process ${pid} · ${cmdline}`;
+		return `process ${pid} · ${title}`;
 	}
 }
 

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""How processes end: by which signal, who sent it, and what their loop was in, against what the
+processes themselves know."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+import harness
+import laws
+
+EDGE_NS = 20_000_000
+
+# A supervisor that does to its workers what it is told, a line each: what the worker shall do, and
+# the signal that it gets 0.3 s later (0: none). It answers when the worker has ended.
+SUPERVISOR = """
+import multiprocessing, os, sys, time
+
+def block(seconds):
+    time.sleep(seconds)
+
+def work(what, ready):
+    import asyncio, ctypes
+    async def main():
+        await asyncio.sleep(0.3)  # until it is covered
+        ready.put(time.monotonic_ns())
+        if what == "block":
+            block(60)
+        elif what == "crash":
+            ctypes.string_at(0)
+        elif what == "abort":
+            os.abort()
+        elif what == "fail":
+            os._exit(3)
+        elif what == "eat":
+            eaten = []
+            while True:
+                eaten.append(b"x" * 10_000_000)
+        await asyncio.sleep(60)
+    asyncio.run(main())
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("fork")
+    print("ready", flush=True)
+    for line in sys.stdin:
+        what, number = line.split()
+        ready = context.SimpleQueue()
+        worker = context.Process(target=work, args=(what, ready))
+        worker.start()
+        print(worker.pid, flush=True)
+        began_ns = ready.get()
+        if int(number):
+            time.sleep(0.3)
+            os.kill(worker.pid, int(number))
+        sent_ns = time.monotonic_ns()
+        worker.join()
+        print(began_ns, sent_ns, time.monotonic_ns(), flush=True)
+"""
+
+
+@pytest.fixture
+def supervisor():
+    with harness.Script(SUPERVISOR, stdin=subprocess.PIPE) as app:
+        yield app
+
+
+def tell(app, what, number=0):
+    print(what, int(number), file=app.process.stdin, flush=True)
+    return int(app.process.stdout.readline())
+
+
+def end_of(app):
+    return map(int, app.process.stdout.readline().split())
+
+
+def observe(app, what, number=0):
+    """(the dead worker as it is reported, the findings about deaths, when it began to do that, when
+    the signal was sent, when its end was known)"""
+    with harness.attach(app) as running:
+        pid = tell(app, what, number)
+        began_ns, sent_ns, ended_ns = end_of(app)
+        time.sleep(0.1)
+        outcome = running.finish()
+    assert outcome.status == 0, outcome
+    laws.check_laws(outcome.report)
+    (worker,) = (each for each in outcome.report["processes"] if each["pid"] == pid)
+    deaths = [each for each in outcome.report["findings"] if each["id"] == "worker_died"]
+    assert began_ns < worker["death"]["at_ns"] < ended_ns
+    return worker, deaths, began_ns, sent_ns, ended_ns
+
+
+def test_a_worker_killed_by_its_supervisor(supervisor):
+    worker, deaths, began_ns, sent_ns, ended_ns = observe(supervisor, "block", signal.SIGKILL)
+    death = worker["death"]
+    assert death["signal"] == "SIGKILL" and death["status"] == 0
+    assert not death["oom"] and not death["core"] and death["peak_bytes"] > 1_000_000
+    assert death["sent"]["signal"] == "SIGKILL" and death["sent"]["sender"] == supervisor.pid
+    assert abs(death["sent"]["at_ns"] - sent_ns) < EDGE_NS
+    assert worker["title"].startswith("worker 1 of ")
+    (stall,) = worker["loops"][0]["stalls"]
+    assert abs(stall["start_ns"] - began_ns) < EDGE_NS
+    assert sent_ns - EDGE_NS < stall["end_ns"] <= ended_ns
+    (finding,) = deaths
+    assert f"killed by SIGKILL from process {supervisor.pid} (" in finding["text"]
+    assert "its event loop had been stalled for " in finding["text"] and "main (" in finding["text"]
+
+
+def test_a_worker_that_crashes(supervisor):
+    worker, (finding,), *_ = observe(supervisor, "crash")
+    death = worker["death"]
+    assert death["signal"] == "SIGSEGV" and death["sent"]["sender"] == 0
+    assert "ended by a crash, SIGSEGV" in finding["text"] and "faulthandler" in finding["advice"]
+
+
+def test_a_worker_that_aborts(supervisor):
+    worker, (finding,), *_ = observe(supervisor, "abort")
+    assert worker["death"]["signal"] == "SIGABRT" and worker["death"]["sent"] is None
+    assert "SIGABRT" in finding["text"] and "faulthandler" in finding["advice"]
+
+
+def test_a_worker_that_gives_up(supervisor):
+    worker, (finding,), *_ = observe(supervisor, "fail")
+    assert worker["death"]["signal"] is None and worker["death"]["status"] == 3
+    assert "exited with status 3 at " in finding["text"]
+
+
+def test_a_worker_that_is_asked_to_end_is_no_finding(supervisor):
+    worker, deaths, *_ = observe(supervisor, "block", signal.SIGTERM)
+    assert worker["death"]["signal"] == "SIGTERM" and not deaths
+
+
+def test_workers_that_die_alike_are_one_finding(supervisor):
+    with harness.attach(supervisor) as running:
+        for _ in range(3):
+            tell(supervisor, "wait", signal.SIGKILL)
+            list(end_of(supervisor))
+        outcome = running.finish()
+    (finding,) = (each for each in outcome.report["findings"] if each["id"] == "worker_died")
+    assert finding["count"] == 3 and finding["text"].startswith("3 processes were killed")
+    titles = [each["title"].split(" of ")[0] for each in outcome.report["processes"][1:]]
+    assert titles == ["worker 1", "worker 2", "worker 3"]
+
+
+class MemoryLimit:
+    """A control group for a process, with that much memory, of whichever version there is."""
+
+    def __init__(self, size):
+        old = "/sys/fs/cgroup/memory"
+        base = old if os.path.isdir(old) else "/sys/fs/cgroup"
+        self._base, self.path = base, os.path.join(base, f"gilscope-test-memory-{os.getpid()}")
+        name = "memory.limit_in_bytes" if base == old else "memory.max"
+        try:
+            if base != old:
+                harness.write(os.path.join(base, "cgroup.subtree_control"), "+memory")
+            os.mkdir(self.path)
+            harness.write(os.path.join(self.path, name), size)
+        except OSError as error:
+            pytest.skip(f"no control group with a memory controller: {error}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.rmdir(self.path)
+
+
+def test_a_worker_that_the_kernel_kills_for_its_memory():
+    size = 200_000_000
+    with MemoryLimit(size) as limit:
+        with harness.Script(SUPERVISOR, stdin=subprocess.PIPE) as app:
+            harness.write(os.path.join(limit.path, "cgroup.procs"), app.pid)
+            worker, (finding,), *_ = observe(app, "eat")
+    death = worker["death"]
+    assert death["oom"] and death["signal"] == "SIGKILL" and death["sent"]["sender"] == 0
+    assert 0.5 * size < death["peak_bytes"] < 1.1 * size
+    assert "killed by the kernel for lack of memory" in finding["text"]
+
+
+def test_the_death_of_the_only_process(tmp_path):
+    """Recorded, it is the same when it is read."""
+    with harness.Script("import time; print('ready', flush=True); time.sleep(60)") as app:
+        file = tmp_path / "last.gsc"
+        with harness.Running("record", "-p", app.pid, "-o", file, "-q") as running:
+            running.ready()
+            os.kill(app.pid, signal.SIGUSR1)
+            outcome = running.result()
+    assert outcome.status == 0, outcome
+    report = json.loads(harness.gilscope("report", "--json", file).stdout)
+    (process,) = report["processes"]
+    assert process["death"]["signal"] == "SIGUSR1"
+    assert process["death"]["sent"]["sender"] == os.getpid()
+    assert report["findings"][0]["id"] == "worker_died"

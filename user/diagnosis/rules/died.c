@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* A process that was killed, crashed, or gave up: by what, by whom, and what its loop was in. */
+#include <signal.h>
+
+#include "base/duration.h"
+#include "base/size.h"
+#include "diagnosis/rule.h"
+#include "words/names.h"
+#include "words/words.h"
+
+enum {
+	COMMAND_COLUMNS = 48,
+	TOGETHER_NS = 100 * NS_PER_MS, /* the threads of a process that is killed end within that */
+};
+#define ANSWER_NS (60 * NS_PER_S) /* what it exits for came not longer before */
+
+/* These ask a process to end. */
+static bool asks_to_end(uint16_t signal)
+{
+	return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
+}
+
+/* Whether it exited because of the last signal. */
+static bool was_told(const struct process *process)
+{
+	return process->sent.number && process->death.ts - process->sent.ts < ANSWER_NS;
+}
+
+static bool died(const struct process_report *process)
+{
+	const struct death *death = &process->process->death;
+
+	if (!death->known)
+		return false;
+	if (death->oom || death->signal)
+		return death->oom || !asks_to_end(death->signal) || death->signal == SIGQUIT;
+	if (was_told(process->process) && asks_to_end(process->process->sent.number))
+		return false;
+	/* programs that exit with an error are nothing unusual; servers are */
+	return death->status && (process->loop_count || process->process->sent.number == SIGABRT);
+}
+
+/* The longest of the stalls in which its loops ended; NULL: none. */
+static const struct stall *last_stall(const struct process_report *process)
+{
+	const struct stall *longest = NULL;
+
+	for (uint32_t i = 0; i < process->loop_count; i++) {
+		const struct loop_report *loop = &process->loops[i];
+		const struct stall *last = loop->stall_count ? &loop->stalls[loop->stall_count - 1]
+							     : NULL;
+
+		if (last && last->end + TOGETHER_NS >= process->process->death.ts &&
+		    (!longest || last->end - last->start > longest->end - longest->start))
+			longest = last;
+	}
+	return longest;
+}
+
+static void process_died(struct collector *collector, const struct report *report,
+			 const struct process_report *process)
+{
+	struct finding finding = {.id = FINDING_WORKER_DIED,
+				  .subject = SUBJECT_PROCESS,
+				  .died = process,
+				  .sysno = SYSNO_UNKNOWN};
+
+	if (!died(process))
+		return;
+	finding.process = report->process_count == 1 ? process : NULL;
+	finding.stall = last_stall(process);
+	if (finding.stall) {
+		finding.ns = finding.stall->end - finding.stall->start;
+		finding.handler = finding.stall->handler;
+	}
+	collector_add_again(collector, &finding);
+}
+
+/* ── in words ────────────────────────────────────────────────────────────── */
+
+static const struct process_report *observed(const struct report *report, uint32_t pid)
+{
+	for (uint32_t p = 0; p < report->process_count; p++)
+		if (report->processes[p].process->info.pid == pid)
+			return &report->processes[p];
+	return NULL;
+}
+
+static void add_sender(struct text_buffer *text, const struct report *report,
+		       const struct signal_sent *sent)
+{
+	const struct process_report *sender = observed(report, sent->sender);
+	char title[PROCESS_TITLE_MAX];
+
+	if (!sent->sender) {
+		text_add(text, " from the kernel");
+		return;
+	}
+	text_add(text, " from process %u", sent->sender);
+	if (!sender && !*sent->comm)
+		return;
+	text_add(text, " (");
+	text_add_name(text, sender ? process_title(sender->process, title) : sent->comm,
+		      COMMAND_COLUMNS);
+	text_add(text, ")");
+}
+
+static void add_how(struct text_buffer *text, const struct report *report,
+		    const struct process *process)
+{
+	const struct signal_sent *sent = &process->sent;
+	const struct death *death = &process->death;
+
+	if (death->oom) {
+		text_add(text, "killed by the kernel for lack of memory");
+	} else if (death->signal) {
+		text_add(text, sent->number == death->signal && !sent->sender ? "ended by a crash, "
+									      : "killed by ");
+		text_add_signal(text, death->signal);
+		if (sent->number == death->signal && sent->sender)
+			add_sender(text, report, sent);
+	}
+}
+
+/* "exited with status 1, 1.02 s after SIGABRT from process 4700 (gunicorn app:app)" */
+static void add_status(struct text_buffer *text, const struct report *report,
+		       const struct process *process)
+{
+	text_add(text, " exited with status %u", process->death.status);
+	if (!was_told(process))
+		return;
+	text_add(text, ", ");
+	text_add_duration(text, process->death.ts - process->sent.ts);
+	text_add(text, " after ");
+	text_add_signal(text, process->sent.number);
+	add_sender(text, report, &process->sent);
+}
+
+static void text_died(struct text_buffer *text, const struct report *report,
+		      const struct finding *finding)
+{
+	const struct process *process = finding->died->process;
+	bool killed = process->death.oom || process->death.signal;
+	char title[PROCESS_TITLE_MAX];
+
+	if (finding->count > 1)
+		text_add_number_of(text, finding->count, "process", "processes");
+	else
+		text_add(text, "Process %u", process->info.pid);
+	if (finding->count == 1) {
+		text_add(text, " (");
+		text_add_name(text, process_title(process, title), COMMAND_COLUMNS);
+		text_add(text, ")");
+	}
+	if (killed) {
+		text_add(text, finding->count > 1 ? " were " : " was ");
+		add_how(text, report, process);
+	} else {
+		add_status(text, report, process);
+	}
+	text_add(text, finding->count > 1 ? ", the last one, %u, at " : " at ", process->info.pid);
+	text_add_time(text, report, process->death.ts);
+	if (!finding->stall)
+		return;
+	text_add(text, "; its event loop had been stalled for ");
+	text_add_duration(text, finding->stall->end - finding->stall->start);
+	if (finding->handler.role == HANDLER_NONE)
+		return;
+	text_add(text, ", in ");
+	text_add_frame(text, report, &finding->handler.frame);
+}
+
+static bool is_crash(const struct process *process)
+{
+	int number = process->death.signal;
+
+	return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
+	       number == SIGSYS || number == SIGTRAP ||
+	       (number == SIGABRT && process->sent.number != SIGABRT);
+}
+
+static void advise_died(struct text_buffer *text, const struct report *report,
+			const struct finding *finding)
+{
+	const struct process *process = finding->died->process;
+	char size[SIZE_TEXT_MAX];
+
+	if (process->death.oom) {
+		if (process->death.peak) {
+			text_add(text, "It had ");
+			text_add(text, "%s resident at most. ",
+				 size_text(process->death.peak * 1024, size));
+		}
+		text_add(text, "Raise the memory limit, run fewer workers, or find out with a "
+			       "memory profiler (memray) what it is used for.");
+	} else if (is_crash(process)) {
+		text_add(text, "Python or a module of machine code crashed. Run it with "
+			       "`python -X faulthandler`, which prints the Python stack of every "
+			       "thread when it does.");
+	} else if (observed(report, process->sent.sender) && finding->stall) {
+		text_add(text, "Supervisors replace workers that do not answer in time (gunicorn's "
+			       "--timeout, 5" NBSP "s with uvicorn). Find out from the other "
+			       "findings what kept it.");
+	} else if (observed(report, process->sent.sender)) {
+		text_add(text, "Its supervisor replaced it: its log says why.");
+	}
+}
+
+const struct rule rule_worker_died = {
+	.process = process_died, .text = text_died, .advice = advise_died};
