@@ -506,3 +506,50 @@ def test_contention_lies_within_the_waits(found):
             # a handoff lies between the holds of two threads
             assert gil["handoffs"] <= sum(thread["holds"] for thread in process["threads"])
             assert gil["hold"]["max_ns"] <= gil["held_ns"] or gil["violations"]
+
+
+# ── over all processes ───────────────────────────────────────────────────────────────────────────
+
+
+def stalled_ns(process):
+    return sum(length(stall) for loop in process["loops"] for stall in loop["stalls"])
+
+
+def test_the_service_is_its_processes(found):
+    service, loops = found["service"], loops_of(found)
+    left_out = sum(loop.get("stalls_left_out", 0) for loop in loops)
+    assert service["loops"] == len(loops)
+    assert service["stalls"] == len(stalls_of(found)) + left_out
+    assert service["longest_ns"] == max(map(length, stalls_of(found)), default=0)
+    by_pid = {process["pid"]: process for process in found["processes"]}
+    if len(by_pid) == len(found["processes"]):
+        assert sorted(service["worst_first"]) == sorted(by_pid)
+    if not left_out:
+        worst = [stalled_ns(by_pid[pid]) for pid in service["worst_first"]]
+        assert all(a >= b - 1_000_000 for a, b in zip(worst, worst[1:]))
+
+
+def test_findings_about_several_processes_name_those_of_their_stalls(found):
+    owners = [
+        process["pid"]
+        for process in found["processes"]
+        for loop in process["loops"]
+        for _ in loop["stalls"]
+    ]
+    for finding in found["findings"]:
+        pids = {owners[number] for number in finding["stalls"]}
+        if "processes" in finding:
+            assert finding["process"] is None and set(finding["processes"]) == pids
+            assert len(pids) > 1
+        elif finding["process"] is not None:
+            assert pids <= {finding["process"]}
+
+
+def test_deaths_are_those_of_the_recording(source, found):
+    died = {event[1]: event for event in source.of("death")}
+    told = {
+        process["pid"]: process["death"] for process in found["processes"] if "death" in process
+    }
+    assert told.keys() == died.keys()
+    for pid, death in told.items():
+        assert death["at_ns"] == died[pid][0]

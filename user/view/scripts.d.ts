@@ -274,6 +274,7 @@ interface GroupPlace {
 	label?: HTMLElement;
 	labelOpen?: string; // what it was made for
 	captions?: (HTMLElement | null)[];
+	of?: ProcessGroup; // in sight when that is open; absent in a recording of one process
 }
 interface ProcessGroup extends GroupPlace {
 	kind: "process";

@@ -15,7 +15,9 @@ static const char head[] =
 	"  'stacks': {'taken': 1013, 'missing': 1014, 'torn': 1015, 'unsure': 0,"
 	"   'distinct': 1016, 'full': true}},"
 	" 'partial': true, 'truncated': true, 'not_measured': [], 'rate_hz': 1017,"
-	" 'stall_ns': 1018}";
+	" 'stall_ns': 1018,"
+	" 'service': {'loops': 1, 'loop_ns': 1211, 'stalls': 1504, 'stalled_ns': 0,"
+	"  'longest_ns': 1, 'worst_first': [1201]}}";
 
 static const char blame[] =
 	"{'handler': {'function': 'work', 'file': '" LIBRARY "lib.py', 'line': 1101,"
@@ -285,6 +287,7 @@ static void fill_loop(struct made *made)
 	assert_int_equal(dist_add(&made->loop_report.turn, 2), 0);
 	made->process_report.loops = &made->loop_report;
 	made->process_report.loop_count = 1;
+	made->process_report.observed_ns = 1211;
 }
 
 /* The JSON of the report; the caller releases it. */
@@ -423,7 +426,9 @@ static void what_is_not_so_is_false(void **state)
 			 "   'unsure': 0, 'distinct': 1016, 'full': false}},"
 			 " 'partial': false, 'truncated': false,"
 			 " 'not_measured': ['blame', 'handler', 'parts', 'stack', 'task', 'gc_ns'],"
-			 " 'rate_hz': 1017, 'stall_ns': 1018, 'origin_ns': '1000'}");
+			 " 'rate_hz': 1017, 'stall_ns': 1018, 'origin_ns': '1000',"
+			 " 'service': {'loops': 0, 'loop_ns': 0, 'stalls': 0, 'stalled_ns': 0,"
+			 "  'longest_ns': 0, 'worst_first': []}}");
 	json_decref(found);
 }
 

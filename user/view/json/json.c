@@ -3,11 +3,13 @@
  * object per line, so a long report needs no memory. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/duration.h"
 #include "base/sysname.h"
 #include "view/json/json_parts.h"
+#include "view/service.h"
 #include "words/names.h"
 #include "diagnosis/diagnosis.h"
 #include "view/view.h"
@@ -479,6 +481,21 @@ static json_t *evidence_json(const struct report *report)
 							 : JSON_LEFT_OUT);
 }
 
+static json_t *service_json(const struct report *report)
+{
+	const struct process_report **sorted = service_sort(report);
+	struct unresponsive all = unresponsive_of(report);
+	json_t *worst_first = json_array();
+
+	for (uint32_t p = 0; sorted && p < report->process_count; p++)
+		json_array_append_new(worst_first, json_integer(sorted[p]->process->info.pid));
+	free(sorted);
+	return JSON_NEW(report_service, .loops = json_integer(all.loops),
+			.loop_ns = json_uint(all.observed_ns), .stalls = json_uint(all.stalls),
+			.stalled_ns = json_uint(all.ns), .longest_ns = json_uint(all.longest_ns),
+			.worst_first = worst_first);
+}
+
 json_t *json_recording(const struct report *report, const struct view_options *options)
 {
 	char origin[24];
@@ -497,7 +514,8 @@ json_t *json_recording(const struct report *report, const struct view_options *o
 		.truncated = json_boolean(report->truncated),
 		.not_measured = not_measured_json(report), .rate_hz = json_integer(report->rate_hz),
 		.stall_ns = json_uint(report->stall_ns),
-		.origin_ns = options->origin_ns ? json_string(origin) : JSON_LEFT_OUT);
+		.origin_ns = options->origin_ns ? json_string(origin) : JSON_LEFT_OUT,
+		.service = service_json(report));
 }
 
 static int put_findings(struct json_out *out, const struct report *report)

@@ -9,6 +9,7 @@
 
 #include "view/assets.h"
 #include "view/json_out.h"
+#include "view/service.h"
 #include "words/names.h"
 #include "diagnosis/diagnosis.h"
 #include "diagnosis/findings.h"
@@ -40,16 +41,34 @@ static json_t *exact_json(uint64_t ns)
 	return json_string(digits);
 }
 
+/* How many processes are not below the first one. */
+static uint32_t outside(const struct report *report)
+{
+	const struct process *first = report->processes[0].process;
+	uint32_t count = 0;
+
+	for (uint32_t p = 1; p < report->process_count; p++) {
+		const struct process *above = report->processes[p].process;
+
+		for (uint32_t depth = 0; above && above != first && depth < 8; depth++)
+			above = above->parent;
+		count += above != first;
+	}
+	return count;
+}
+
 static json_t *title_json(const struct report *report)
 {
 	char title[sizeof(((struct process_info *)0)->cmdline) + 32];
+	uint32_t others;
 
 	if (!report->process_count)
 		return json_string("gilscope");
 	snprintf(title, sizeof(title), "%s", command_of(&report->processes[0].process->info));
-	if (report->process_count > 1)
+	others = outside(report);
+	if (others)
 		snprintf(title + strlen(title), sizeof(title) - strlen(title), " and %u more",
-			 report->process_count - 1);
+			 others);
 	return json_text(title);
 }
 
@@ -79,19 +98,23 @@ static json_t *verdict_json(const struct report *report)
 	char *bytes = NULL;
 	size_t length = 0;
 	struct verdict verdict = {.file = open_memstream(&bytes, &length)};
+	const struct process_report **sorted = service_sort(report);
 	json_t *text;
 
-	if (!verdict.file)
+	if (!verdict.file) {
+		free(sorted);
 		return NULL;
-	for (uint32_t p = 0; p < report->process_count; p++) {
-		const struct process_report *process = &report->processes[p];
+	}
+	for (uint32_t p = 0; sorted && p < report->process_count; p++) {
+		const struct process_report *process = sorted[p];
 
 		verdict.pid = report->process_count > 1 ? process->process->info.pid : 0;
 		verdict_paragraphs(report, process,
 				   &(struct paragraph_sink){put_verdict, &verdict});
 		pools_paragraphs(report, process, &(struct paragraph_sink){put_verdict, &verdict});
 	}
-	text = fclose(verdict.file) ? NULL : json_string(bytes);
+	text = fclose(verdict.file) || !sorted ? NULL : json_string(bytes);
+	free(sorted);
 	free(bytes);
 	return text;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "view/service.h"
 #include "words/names.h"
 #include "words/palette.h"
 
@@ -164,7 +165,7 @@ static int show_all(const struct text_page *page)
 	if (err < 0)
 		return err;
 	text_blame(page);
-	sorted = text_sort_processes(page->report);
+	sorted = service_sort(page->report);
 	if (!sorted && page->report->process_count)
 		return -ENOMEM;
 	text_processes(page, sorted);

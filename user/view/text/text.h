@@ -32,10 +32,7 @@ void text_head(const struct text_page *page);
 int text_screen(const struct text_page *page, const char *more);
 /* The functions that hold up the loops, and how; nothing if none was seen. */
 void text_blame(const struct text_page *page);
-/* The processes, those whose event loops were held up most first; the caller's to free. NULL: no
- * memory. */
-const struct process_report **text_sort_processes(const struct report *report);
-/* A table of them; nothing if there is only one. */
+/* A table of the processes; nothing if there is only one. */
 void text_processes(const struct text_page *page, const struct process_report **sorted);
 /* Whether the event loops were held up, and by what: two sentences for each loop. */
 void text_verdict(const struct text_page *page, const struct process_report *process);

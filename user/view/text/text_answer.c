@@ -8,39 +8,6 @@
 
 /* ── how much ────────────────────────────────────────────────────────────── */
 
-static void count_loop(struct unresponsive *all, const struct loop_report *loop,
-		       uint64_t observed_ns)
-{
-	all->loops++;
-	all->observed_ns += observed_ns;
-	all->stalls += loop_stall_count(loop);
-	all->ns += state_sums_total(&loop->stalled.states);
-	all->gc_ns += loop->stalled.gc_ns;
-	all->stopped_ns += breakdown_stopped_ns(&loop->stalled);
-	if (loop->freeze.end - loop->freeze.start > all->freeze.end - all->freeze.start)
-		all->freeze = loop->freeze;
-	for (int s = 0; s < TS_COUNT; s++)
-		all->states.ns[s] += loop->stalled.states.ns[s];
-	for (uint32_t i = 0; i < loop->stall_count; i++) {
-		const struct stall *stall = &loop->stalls[i];
-
-		all->bounded |= stall->earlier || stall->ongoing;
-		if (stall->end - stall->start > all->longest_ns)
-			all->longest_ns = stall->end - stall->start;
-	}
-}
-
-struct unresponsive unresponsive_of(const struct report *report)
-{
-	struct unresponsive all = {0};
-
-	for (uint32_t p = 0; p < report->process_count; p++)
-		for (uint32_t i = 0; i < report->processes[p].loop_count; i++)
-			count_loop(&all, &report->processes[p].loops[i],
-				   process_observed_ns(report, &report->processes[p]));
-	return all;
-}
-
 void text_unresponsive(struct text_buffer *text, const struct report *report,
 		       const struct unresponsive *all)
 {

@@ -6,19 +6,8 @@
 #ifndef GILSCOPE_VIEW_TEXT_TEXT_ANSWER_H
 #define GILSCOPE_VIEW_TEXT_TEXT_ANSWER_H
 
+#include "view/service.h"
 #include "view/text/text.h"
-
-/* All loops of the report as one. */
-struct unresponsive {
-	uint64_t ns, stalls, longest_ns, gc_ns, stopped_ns;
-	uint64_t observed_ns; /* of all loops together */
-	uint32_t loops;
-	bool bounded; /* a lower bound: some stall is longer than what was seen of it */
-	struct freeze freeze;
-	struct state_sums states;
-};
-
-struct unresponsive unresponsive_of(const struct report *report);
 
 /* "The event loop was unresponsive for 38 % of the time: 19 stalls, …" */
 void text_unresponsive(struct text_buffer *text, const struct report *report,

@@ -2,74 +2,12 @@
 /* The processes of a service, those whose event loops were held up most first. */
 #include "view/text/text.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
+#include "view/service.h"
 #include "words/names.h"
 
 #define SHOWN_PROCESSES 20
 #define PID_COLUMNS	9
 #define COMMAND_COLUMNS 12 /* of a command line, at least */
-
-static uint64_t stalled_ns(const struct process_report *process)
-{
-	uint64_t ns = 0;
-
-	for (uint32_t i = 0; i < process->loop_count; i++)
-		ns += state_sums_total(&process->loops[i].stalled.states);
-	return ns;
-}
-
-static uint64_t longest_ns(const struct process_report *process)
-{
-	uint64_t ns = 0;
-
-	for (uint32_t i = 0; i < process->loop_count; i++)
-		ns = process->loops[i].longest_ns > ns ? process->loops[i].longest_ns : ns;
-	return ns;
-}
-
-static uint64_t stall_count(const struct process_report *process)
-{
-	uint64_t count = 0;
-
-	for (uint32_t i = 0; i < process->loop_count; i++)
-		count += loop_stall_count(&process->loops[i]);
-	return count;
-}
-
-static uint64_t held_ns(const struct process_report *process)
-{
-	uint64_t ns = 0;
-
-	for (uint32_t i = 0; i < process->gil_count; i++)
-		ns += process->gils[i].held_ns;
-	return ns;
-}
-
-static int by_trouble(const void *a, const void *b)
-{
-	const struct process_report *x = *(const struct process_report *const *)a,
-				    *y = *(const struct process_report *const *)b;
-	uint64_t first[] = {stalled_ns(x), x->loop_count != 0, longest_ns(x), held_ns(x)},
-		 second[] = {stalled_ns(y), y->loop_count != 0, longest_ns(y), held_ns(y)};
-
-	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
-		if (first[i] != second[i])
-			return first[i] > second[i] ? -1 : 1;
-	return x->process->info.pid < y->process->info.pid ? -1 : 1;
-}
-
-const struct process_report **text_sort_processes(const struct report *report)
-{
-	const struct process_report **list = calloc(report->process_count, sizeof(*list));
-
-	for (uint32_t i = 0; list && i < report->process_count; i++)
-		list[i] = &report->processes[i];
-	if (list)
-		qsort(list, report->process_count, sizeof(*list), by_trouble);
-	return list;
-}
 
 /* ── columns ─────────────────────────────────────────────────────────────────────────────────── */
 
@@ -81,25 +19,25 @@ static void add_observed(struct text_buffer *text, const struct process_report *
 static void add_stalls(struct text_buffer *text, const struct process_report *process)
 {
 	if (process->loop_count)
-		text_add_count(text, stall_count(process));
+		text_add_count(text, process_stall_count(process));
 	else
 		text_add(text, "no loop");
 }
 
 static void add_stalled(struct text_buffer *text, const struct process_report *process)
 {
-	text_add_duration_or_dot(text, stalled_ns(process));
+	text_add_duration_or_dot(text, process_stalled_ns(process));
 }
 
 static void add_longest(struct text_buffer *text, const struct process_report *process)
 {
-	text_add_duration_or_dot(text, longest_ns(process));
+	text_add_duration_or_dot(text, process_longest_ns(process));
 }
 
 static void add_held(struct text_buffer *text, const struct process_report *process)
 {
-	if (held_ns(process))
-		text_add_share(text, held_ns(process), process->observed_ns);
+	if (process_held_ns(process))
+		text_add_share(text, process_held_ns(process), process->observed_ns);
 	else
 		text_add(text, "·");
 }

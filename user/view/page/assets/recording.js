@@ -216,11 +216,39 @@ class Recording {
 			: -1;
 	}
 
-	/* Loops first, then by time holding the GIL. */
+	/* How many stalls the loops of a process had, and for how long together. */
+	/** @param {number} number */
+	stalledOf(number) {
+		const stalls = this.processes[number].loops.flatMap((loop) => loop.stalls);
+
+		return {
+			count: stalls.length,
+			ns: stalls.reduce((sum, stall) => sum + stall.end_ns - stall.start_ns, 0),
+		};
+	}
+
+	/* Numbers of the processes: first those whose loops were held up most, then other loops. */
+	processesInOrder() {
+		const ranks = this.processes.map((process, number) => ({
+			number,
+			ns: this.stalledOf(number).ns,
+			loops: process.loops.length,
+		}));
+
+		ranks.sort(
+			(a, b) =>
+				b.ns - a.ns || Number(b.loops > 0) - Number(a.loops > 0) || a.number - b.number,
+		);
+		return ranks.map(({ number }) => number);
+	}
+
+	/* By process; loops first, then by time holding the GIL. */
 	threadsInOrder() {
+		const place = new Map(this.processesInOrder().map((number, at) => [number, at]));
+
 		return [...this.threads].sort(
 			(a, b) =>
-				a.process - b.process ||
+				(place.get(a.process) ?? 0) - (place.get(b.process) ?? 0) ||
 				Number(b.loop) - Number(a.loop) ||
 				this.heldBy(b) - this.heldBy(a) ||
 				a.number - b.number,

@@ -63,8 +63,7 @@ class Labels {
 			"data-kind": group.kind,
 		});
 
-		if (group.kind === "process") label.append(nameElement(this.processText(group.process)));
-		else label.append(this.toggleButton(group), this.factsOf(group) ?? "");
+		label.append(this.toggleButton(group), this.factsOf(group) ?? "");
 		if (group.kind === "thread") {
 			label.dataset.thread = String(group.thread.number);
 			label.classList.toggle("looped", group.thread.loopNumber !== undefined && group.open);
@@ -75,8 +74,13 @@ class Labels {
 	}
 
 	/* What a group is called in its label, and in full. */
-	/** @param {LaneGroup} group */
+	/** @param {Group} group */
 	namesOf(group) {
+		if (group.kind === "process") {
+			const name = this.processText(group.process);
+
+			return { name, title: this.recording.processes[group.process].cmdline };
+		}
 		if (group.kind === "asleep") {
 			const name = manyText(group.threads.length, "sleeping thread");
 
@@ -99,10 +103,11 @@ class Labels {
 	}
 
 	/* To those who hear it: lanes of two processes may have one name. */
-	/** @param {LaneGroup} group @param {string} name */
+	/** @param {Group} group @param {string} name */
 	heardName(group, name) {
 		const { processes, severalProcesses } = this.recording;
 
+		if (group.kind === "process") return name;
 		if (group.kind === "thread") return group.thread.short;
 		const { process } =
 			group.kind === "gil"
@@ -114,7 +119,7 @@ class Labels {
 		return severalProcesses ? `${name} of process ${processes[process].pid}` : name;
 	}
 
-	/** @param {LaneGroup} group */
+	/** @param {Group} group */
 	toggleButton(group) {
 		const { name, title } = this.namesOf(group);
 
@@ -135,8 +140,9 @@ class Labels {
 		);
 	}
 
-	/** @param {LaneGroup} group */
+	/** @param {Group} group */
 	factsOf(group) {
+		if (group.kind === "process") return this.processFacts(group.process);
 		if (group.kind === "asleep") return null;
 		if (group.kind === "pool") {
 			const { threads, full_ns } = group.pool.figures;
@@ -229,6 +235,20 @@ class Labels {
 			this.recording.gils.filter((other) => other.process === gil.process).length > 1;
 
 		return several ? `GIL ${gil.interpreter}` : "GIL";
+	}
+
+	/* What its event loops had, for one that is folded. */
+	/** @param {number} number */
+	processFacts(number) {
+		const { count, ns } = this.recording.stalledOf(number);
+
+		if (!this.recording.report.processes[number].loops.length)
+			return element("span", { class: "lane-facts" }, "no event loop");
+		return element(
+			"span",
+			{ class: "lane-facts" },
+			count ? `${manyText(count, "stall")}, ${durationText(ns)}` : "no stall",
+		);
 	}
 
 	/** @param {number} number */

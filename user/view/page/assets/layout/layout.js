@@ -16,6 +16,8 @@ const GROUP_PADDING_PX = 5,
 const FLAME_ROWS_MOST = 8,
 	OPEN_THREADS_MOST = 5,
 	OPEN_POOLS_MOST = 3,
+	OPEN_PROCESSES_LEAST = 3,
+	OPEN_PROCESSES_MOST = 8,
 	ASLEEP_LEAST = 3 /* threads that are worth a line of their own */,
 	AWAKE_MOST = 1000; /* they are awake for a 1000th of the time at most */
 
@@ -41,6 +43,14 @@ function leastHeight({ kind, open }) {
 	if (kind === "process") return 26;
 	if (kind === "asleep") return SLIM_ROW_PX + 2 * GROUP_PADDING_PX;
 	return open ? LABEL_PX : 0;
+}
+
+/* Opens it, and what it is behind. */
+/** @param {Group} group */
+function show(group) {
+	group.open = true;
+	if (group.of) group.of.open = true;
+	if (group.kind === "thread" && group.behind) group.behind.open = true;
 }
 
 class Layout {
@@ -75,9 +85,17 @@ class Layout {
 					.slice(0, OPEN_POOLS_MOST),
 			);
 
-		recording.processes.forEach((_, number) => {
+		recording.processesInOrder().forEach((number, place) => {
+			const first = groups.length,
+				troubled = recording.stalledOf(number).count > 0;
+
 			if (recording.severalProcesses)
-				groups.push({ ...unplaced, kind: "process", process: number });
+				groups.push({
+					...unplaced,
+					kind: "process",
+					process: number,
+					open: place < (troubled ? OPEN_PROCESSES_MOST : OPEN_PROCESSES_LEAST),
+				});
 			for (const gil of recording.gils.filter(({ process }) => process === number))
 				groups.push({ ...unplaced, kind: "gil", gil });
 			const threads = recording
@@ -109,6 +127,9 @@ class Layout {
 
 			groups.push(...threads.splice(0, loops), ...pools);
 			this.addThreads(groups, threads, number);
+			const [head, ...lanes] = groups.slice(first);
+
+			if (head?.kind === "process") for (const group of lanes) group.of = head;
 		});
 		return groups;
 	}
@@ -187,7 +208,7 @@ class Layout {
 
 		if (this.pinned.below === below && this.pinned.thread === thread) return;
 		this.pinned = { below, thread };
-		if (group) group.open = true;
+		if (group) show(group);
 		this.place();
 		this.onchange();
 	}
@@ -197,7 +218,9 @@ class Layout {
 		const { below, thread } = this.pinned,
 			pinned = this.groupOfThread(thread),
 			shown = this.groups.filter(
-				(group) => group.kind !== "thread" || !group.behind || group.behind.open,
+				(group) =>
+					group.of?.open !== false &&
+					(group.kind !== "thread" || !group.behind || group.behind.open),
 			),
 			rest = shown.filter((group) => group !== pinned),
 			at = rest.findIndex(
@@ -271,7 +294,7 @@ class Layout {
 	/** @param {Group} group */
 	toggle(group, open = !group.open) {
 		group.open = open;
-		if (open && group.kind === "thread" && group.behind) group.behind.open = true;
+		if (open) show(group);
 		this.place();
 		this.onchange();
 	}
