@@ -112,6 +112,14 @@ def report():
             },
         },
         "stall_ns": 20 * MS,
+        "service": {
+            "loops": 1,
+            "loop_ns": 100 * MS,
+            "stalls": 1,
+            "stalled_ns": 50 * MS,
+            "longest_ns": 50 * MS,
+            "worst_first": [7],
+        },
         "not_measured": [],
         "rate_hz": 199,
         "findings": [
@@ -146,6 +154,7 @@ def report():
             {
                 "pid": 7,
                 "cmdline": "app",
+                "title": "app",
                 "python": "3.11.2",
                 "gil": "on",
                 "gc": "probes",

@@ -9,18 +9,20 @@ them a figure may differ only by time that the reports themselves call unknown o
 
 import statistics
 
+from harness import PATIENCE
+
 EXACT = 0.01  # of times whose begin and end are traced
 SPLIT = 0.03  # of python against native
 EDGE_NS = 10_000  # of stalls' starts and ends, half of them; …
 LATE_NS = 100_000  # … and of any, for there may be an interrupt between two observers' stamps
 # The kernel runs the probes of two observers one after the other, so their stamps of one event
 # differ by half a microsecond, and by some more where the first one reads a stack. Two observers in
-# mode exact differ by as much.
-STAMP_NS = 5_000
+# mode exact differ by as much. On a slow machine it takes them longer.
+STAMP_NS = 5_000 * PATIENCE
 # Who is woken on the GIL's mutex, and finds it taken again, is in the same wait. In mode edges that
 # is known of nearly all: of a process's waits. Of one thread's chance may leave more.
 RETRIES = 0.1
-SWITCHES = 0.002  # of the window: what the stamps of a thread's switches add up to
+SWITCHES = 0.002 * PATIENCE  # of the window: what the stamps of a thread's switches add up to
 FLOOR_NS = 200_000  # as in laws.py: what those of the parts of one stall add up to
 MOST_UNKNOWN = 0.02
 # Reported of each subject that has more than a twentieth of the window. Which functions and threads

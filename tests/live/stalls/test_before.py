@@ -110,7 +110,7 @@ if {uvloop}:
     uvloop.install()
 async def main():
     print("ready", flush=True)
-    time.sleep(1)
+    time.sleep({seconds})
     t1_ns = time.monotonic_ns()
     for _ in range(10):
         await asyncio.sleep(0.05)
@@ -127,7 +127,7 @@ def test_a_loop_that_has_not_waited_yet(loop, mode):
     first wait."""
     if loop == "uvloop":
         harness.need("uvloop")
-    source = FIRST_CALLBACK.format(uvloop=loop == "uvloop")
+    source = FIRST_CALLBACK.format(uvloop=loop == "uvloop", seconds=harness.PATIENCE)
     with harness.Script(source, prefix=harness.undisturbed()) as app:
         with harness.attach(app, "--mode", mode) as running:
             t1_ns = int(app.process.stdout.readline())
