@@ -109,12 +109,13 @@ enum {
 };
 const volatile __u32 page_kb = 4; /* size of a page, in KiB */
 
-/* The process that sends a signal; 0: the kernel does. `info`: include/linux/sched/signal.h. */
+/* The process that sends a signal; 0: the kernel does. `info` may be no pointer (SEND_SIG_NOINFO,
+ * SEND_SIG_PRIV: include/linux/sched/signal.h), and counts as none for the verifier since 6.12. */
 static __always_inline __u32 sender_of(struct kernel_siginfo *info)
 {
 	if ((unsigned long)info == 1 /* SEND_SIG_PRIV */)
 		return 0;
-	if (info && info->si_code > 0)
+	if (info && BPF_CORE_READ(info, si_code) > 0)
 		return 0;
 	return bpf_get_current_pid_tgid() >> 32;
 }

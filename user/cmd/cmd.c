@@ -52,7 +52,7 @@ struct view_options cmd_view_options(const struct options *options)
 		how.columns = size.ws_col;
 	how.screen = isatty(pager_terminal()) && !options->all;
 	how.more =
-		options->observe.pid_count
+		options_has_target(options)
 			? "The whole report: --all. To keep it: gilscope record, then report and "
 			  "timeline."
 			: "The whole report: --all. As a page: gilscope timeline.";

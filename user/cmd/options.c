@@ -26,15 +26,43 @@ static void add_pid(struct observe_options *observe, uint32_t pid, struct argp_s
 		observe->pids[observe->pid_count++] = pid;
 }
 
+/* One that is there already is no mistake: several patterns may mean it. */
+static void add_also(struct observe_options *observe, uint32_t pid)
+{
+	for (uint32_t i = 0; i < observe->also_count; i++)
+		if (observe->also[i] == pid)
+			return;
+	if (observe->also_count < OBSERVE_PIDS_MAX)
+		observe->also[observe->also_count++] = pid;
+}
+
+static void add_supervisors(struct observe_options *observe, const struct found_pids *found)
+{
+	for (uint32_t i = 0; i < found->supervisor_count; i++)
+		add_also(observe, found->supervisors[i]);
+}
+
 /* A name or a port may mean up to `most` processes. */
 static void add_processes(struct options *options, char *arg, uint32_t most,
 			  struct argp_state *state)
 {
-	uint32_t pids[OBSERVE_PIDS_MAX];
-	uint32_t count = value_processes(arg, most, pids, state);
+	struct found_pids found;
 
-	for (uint32_t i = 0; i < count; i++)
-		add_pid(&options->observe, pids[i], state);
+	value_processes(arg, most, &found, state);
+	for (uint32_t i = 0; i < found.count; i++)
+		add_pid(&options->observe, found.pids[i], state);
+	add_supervisors(&options->observe, &found);
+}
+
+static void add_matching(struct options *options, char *arg, struct argp_state *state)
+{
+	struct found_pids found;
+
+	value_matching(arg, &found, state);
+	for (uint32_t i = 0; i < found.count; i++)
+		add_also(&options->observe, found.pids[i]);
+	add_supervisors(&options->observe, &found);
+	options->observe.matched = true;
 }
 
 static void add_process(struct options *options, char *arg, struct argp_state *state)
@@ -142,6 +170,10 @@ static const struct declaration {
 	 "Sampling rate for on-CPU stacks; 0 turns sampling off (default 199)", set_rate, 0},
 	{OPTION_NO_STACKS, "no-stacks", NULL, "No Python stacks: names threads but not functions",
 	 set_no_stacks, 0},
+	{OPTION_MATCH, "match", "PATTERN",
+	 "Observe every Python process whose command line matches this extended regular "
+	 "expression, as pgrep -f does (repeatable; '.' is all of them)",
+	 add_matching, 0},
 	{OPTION_NO_FOLLOW, "no-follow", NULL,
 	 "Observe the given processes only, not those below them that are or become Pythons",
 	 set_no_follow, 0},
@@ -244,9 +276,9 @@ error_t options_rest_processes(struct options *options, int key, char *arg,
 		add_process(options, arg, state);
 		return 0;
 	case ARGP_KEY_END:
-		if (!options->observe.pid_count && !options->recording)
+		if (!options_has_target(options) && !options->recording)
 			value_no_process(state);
-		if (options->observe.pid_count && options->recording)
+		if (options_has_target(options) && options->recording)
 			argp_error(state, "a process or a recording, not both");
 		return 0;
 	default:

@@ -51,6 +51,7 @@ enum option_id {
 	OPTION_RATE,
 	OPTION_NO_STACKS,
 	OPTION_NO_SOURCE,
+	OPTION_MATCH,
 	OPTION_NO_FOLLOW,
 	OPTION_STACK_KINDS,
 	OPTION_RING_SIZE,
@@ -82,12 +83,18 @@ struct option_use {
 	char letter;	 /* a short form that only this command has; 0: none */
 };
 
+/* Whether a process was given, by whatever means. */
+static inline bool options_has_target(const struct options *options)
+{
+	return options->observe.pid_count || options->observe.matched;
+}
+
 /* Of commands that observe … */
 #define OBSERVE_OPTIONS                                                                            \
-	{.id = OPTION_PID}, {.id = OPTION_NO_FOLLOW}, {.id = OPTION_DURATION},                     \
-		{.id = OPTION_QUIET}, {.id = OPTION_MODE}, {.id = OPTION_RATE},                    \
-		{.id = OPTION_NO_STACKS}, {.id = OPTION_NO_SOURCE}, {.id = OPTION_STACK_KINDS},    \
-		{.id = OPTION_RING_SIZE},                                                          \
+	{.id = OPTION_PID}, {.id = OPTION_MATCH}, {.id = OPTION_NO_FOLLOW},                        \
+		{.id = OPTION_DURATION}, {.id = OPTION_QUIET}, {.id = OPTION_MODE},                \
+		{.id = OPTION_RATE}, {.id = OPTION_NO_STACKS}, {.id = OPTION_NO_SOURCE},           \
+		{.id = OPTION_STACK_KINDS}, {.id = OPTION_RING_SIZE},                              \
 	{                                                                                          \
 		.id = OPTION_READY_FD                                                              \
 	}

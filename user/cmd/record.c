@@ -179,9 +179,9 @@ static error_t rest(struct options *options, int key, char *arg, struct argp_sta
 		options->command = state->argv + state->next;
 		return 0;
 	case ARGP_KEY_END:
-		if (options->observe.pid_count && options->command)
+		if (options_has_target(options) && options->command)
 			argp_error(state, "either -p PID or a command, not both");
-		if (!options->observe.pid_count && !options->command)
+		if (!options_has_target(options) && !options->command)
 			value_no_process(state);
 		return 0;
 	default:

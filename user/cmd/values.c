@@ -79,21 +79,46 @@ void value_no_process(struct argp_state *state)
 	exit(EXIT_USAGE);
 }
 
-static void say_found(const char *text, const struct found_processes *found)
+static void add_supervisor(struct found_pids *pids, uint32_t supervisor)
 {
-	if (found->count == 1) {
-		fprintf(stderr, "gilscope: '%s' is process %u.\n", text, processes_pid(found, 0));
+	for (uint32_t i = 0; i < pids->supervisor_count; i++)
+		if (pids->supervisors[i] == supervisor)
+			return;
+	if (supervisor)
+		pids->supervisors[pids->supervisor_count++] = supervisor;
+}
+
+static void keep(struct found_pids *pids, const struct found_processes *found, uint32_t i)
+{
+	if (pids->count == OBSERVE_PIDS_MAX)
+		return;
+	pids->pids[pids->count++] = processes_pid(found, i);
+	add_supervisor(pids, processes_supervisor(found, i));
+}
+
+static void say_found(const char *text, const struct found_pids *pids)
+{
+	if (pids->count == 1) {
+		fprintf(stderr, "gilscope: '%s' is process %u.\n", text, pids->pids[0]);
 		return;
 	}
-	fprintf(stderr, "gilscope: '%s' is %u processes:", text, found->count);
-	for (uint32_t i = 0; i < found->count; i++)
-		fprintf(stderr, " %u", processes_pid(found, i));
+	fprintf(stderr, "gilscope: '%s' is %u processes:", text, pids->count);
+	for (uint32_t i = 0; i < pids->count; i++)
+		fprintf(stderr, " %u", pids->pids[i]);
 	fprintf(stderr, ".\n");
 }
 
+static void no_such_process(const char *text, struct argp_state *state)
+{
+	fprintf(stderr, "gilscope: no Python process %s '%s'. Those of this system:\n\n",
+		*text == ':' ? "listens on" : "has a command line with", text);
+	print_all(state);
+	exit(EXIT_USAGE);
+}
+
 /* Exits if there is none, or several that are not one service. */
-static uint32_t find_processes(const char *text, uint32_t most, uint32_t *pids,
-			       struct argp_state *state)
+static void find_processes(const char *text, uint32_t most, struct found_pids *ret_found,
+			   struct argp_state *state)
 {
 	_cleanup_(processes_done) struct found_processes found;
 	struct diag diag = {0};
@@ -101,35 +126,52 @@ static uint32_t find_processes(const char *text, uint32_t most, uint32_t *pids,
 
 	if (processes_find(text, &diag, &found) < 0)
 		exit(cmd_fail(&diag));
-	if (found.count == 1 || (found.count <= most && processes_are_service(&found))) {
-		for (uint32_t i = 0; i < found.count; i++)
-			pids[i] = processes_pid(&found, i);
-		say_found(text, &found);
-		return found.count;
-	}
-	if (found.count) {
-		fprintf(stderr, "gilscope: '%s' is %u processes; give the PID of one.\n\n", text,
-			found.count);
+	if (!found.count)
+		no_such_process(text, state);
+	if (found.count > 1 && (found.count > most || !processes_are_service(&found))) {
+		fprintf(stderr,
+			"gilscope: '%s' is %u processes; give the PID of one, or observe all with "
+			"--match.\n\n",
+			text, found.count);
 		processes_print(stderr, &found, usage_of(state, usage, sizeof(usage)));
-	} else {
-		fprintf(stderr, "gilscope: no Python process %s '%s'. Those of this system:\n\n",
-			*text == ':' ? "listens on" : "has a command line with", text);
-		print_all(state);
+		exit(EXIT_USAGE);
 	}
-	exit(EXIT_USAGE);
+	for (uint32_t i = 0; i < found.count; i++)
+		keep(ret_found, &found, i);
+	say_found(text, ret_found);
 }
 
-uint32_t value_processes(const char *text, uint32_t most, uint32_t *pids, struct argp_state *state)
+void value_matching(const char *text, struct found_pids *ret_found, struct argp_state *state)
+{
+	_cleanup_(processes_done) struct found_processes found;
+	struct diag diag = {0};
+
+	*ret_found = (struct found_pids){0};
+	if (*text == ':')
+		argp_error(state, "'%s' is a port: give it as the process", text);
+	if (processes_find(text, &diag, &found) < 0)
+		exit(cmd_fail(&diag));
+	if (!found.count)
+		no_such_process(text, state);
+	for (uint32_t i = 0; i < found.count; i++)
+		keep(ret_found, &found, i);
+	say_found(text, ret_found);
+}
+
+void value_processes(const char *text, uint32_t most, struct found_pids *ret_found,
+		     struct argp_state *state)
 {
 	char *end;
 	unsigned long pid = strtoul(text, &end, 10);
 
-	if (text[strspn(text, "0123456789")])
-		return find_processes(text, most, pids, state);
+	*ret_found = (struct found_pids){0};
+	if (text[strspn(text, "0123456789")]) {
+		find_processes(text, most, ret_found, state);
+		return;
+	}
 	if (*end || pid < 1 || pid > INT32_MAX)
 		argp_error(state, "'%s' is not a PID", text);
-	*pids = (uint32_t)pid;
-	return 1;
+	ret_found->pids[ret_found->count++] = (uint32_t)pid;
 }
 
 uint32_t value_hertz(const char *text, uint32_t most, struct argp_state *state)

@@ -12,9 +12,16 @@
 
 uint64_t value_duration(const char *text, struct argp_state *state);
 uint64_t value_seconds(const char *text, struct argp_state *state); /* a unit is not needed */
+struct found_pids {
+	uint32_t pids[OBSERVE_PIDS_MAX], supervisors[OBSERVE_PIDS_MAX];
+	uint32_t count, supervisor_count;
+};
 /* A PID, or the processes of one service, by ":8000" or a pattern for the command line
- * (processes.h). Writes at most `most`, and returns how many; at least one. */
-uint32_t value_processes(const char *text, uint32_t most, uint32_t *pids, struct argp_state *state);
+ * (processes.h): at least one, and at most `most`, and their supervisors. */
+void value_processes(const char *text, uint32_t most, struct found_pids *ret_found,
+		     struct argp_state *state);
+/* All processes with such a command line that can be observed, and their supervisors. */
+void value_matching(const char *text, struct found_pids *ret_found, struct argp_state *state);
 /* A usage error: lists the processes that could be given, and exits. */
 void value_no_process(struct argp_state *state) __attribute__((noreturn));
 struct cut_point value_point(const char *text, struct argp_state *state); /* --from, --to */

@@ -187,7 +187,9 @@ static int run(struct observation *observation, struct capture *capture)
 /* The targets of an observation, until the capture has them. */
 struct targets {
 	struct target *list[OBSERVE_PIDS_MAX];
-	uint32_t count, given; /* those that were given come first */
+	uint32_t count;
+	uint32_t given; /* those that were given come first, … */
+	uint32_t meant; /* … then those that were meant; the others are below these */
 };
 
 static void targets_close(struct targets *targets)
@@ -232,22 +234,51 @@ static int targets_add_child(void *ctx, uint32_t pid, uint8_t flags, const char 
 	return 0;
 }
 
+static void say_targets(const struct targets *targets, uint32_t from, const char *what)
+{
+	fprintf(stderr, "gilscope: also observing %s:", what);
+	for (uint32_t i = from; i < targets->count; i++)
+		fprintf(stderr, " %u", targets->list[i]->info.pid);
+	fputs(".\n", stderr);
+}
+
+/* Those that are meant as well. A supervisor starts the workers of later. */
+static int targets_open_also(struct targets *targets, const struct observe_options *options,
+			     struct diag *diag)
+{
+	struct diag why = {0};
+	int err = 0;
+
+	for (uint32_t i = 0; i < options->also_count && targets->count < OBSERVE_PIDS_MAX; i++) {
+		if (targets_have(targets, options->also[i]))
+			continue;
+		err = target_open((pid_t)options->also[i], &why, &targets->list[targets->count]);
+		targets->count += !err;
+	}
+	targets->meant = targets->count;
+	if (!targets->count) {
+		*diag = why;
+		return err;
+	}
+	if (!options->matched && targets->count > targets->given && !options->quiet)
+		say_targets(targets, targets->given,
+			    targets->count == targets->given + 1 ? "their supervisor"
+								 : "their supervisors");
+	return 0;
+}
+
 /* A service is more than the process that was given: adds those below that serve. */
 static int targets_follow(struct targets *targets, const struct observe_options *options,
 			  struct diag *diag)
 {
 	int err = 0;
 
-	for (uint32_t i = 0; i < targets->given && !err; i++)
+	for (uint32_t i = 0; i < targets->meant && !err; i++)
 		err = target_children(targets->list[i], targets_add_child, targets);
 	if (err)
 		return diag_set(diag, EXIT_FAILED, err, "no memory");
-	if (targets->count == targets->given || options->quiet)
-		return 0;
-	fprintf(stderr, "gilscope: also observing the processes below that serve:");
-	for (uint32_t i = targets->given; i < targets->count; i++)
-		fprintf(stderr, " %u", targets->list[i]->info.pid);
-	fputs(".\n", stderr);
+	if (targets->count > targets->meant && !options->quiet)
+		say_targets(targets, targets->meant, "the processes below that serve");
 	return 0;
 }
 
@@ -342,6 +373,8 @@ int observe(struct observation *observation, struct diag *diag)
 	err = features_require(&features, observation->options->mode, diag);
 	if (!err)
 		err = targets_open(&targets, observation->options, diag);
+	if (!err && (!observation->options->no_follow || observation->options->matched))
+		err = targets_open_also(&targets, observation->options, diag);
 	if (!err && !observation->options->no_follow)
 		err = targets_follow(&targets, observation->options, diag);
 	if (err)

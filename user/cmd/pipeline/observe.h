@@ -9,18 +9,23 @@
 #include "capture/capture.h"
 #include "cmd/pipeline/pipeline.h"
 
-#define OBSERVE_PIDS_MAX 64
+#define OBSERVE_PIDS_MAX 1024
 
 /* Whom to observe and how. */
 struct observe_options {
 	uint32_t pids[OBSERVE_PIDS_MAX];
 	uint32_t pid_count;
+	/* What --match found, and supervisors of what a name or a port means: observed as well if
+	 * they can be. */
+	uint32_t also[OBSERVE_PIDS_MAX];
+	uint32_t also_count;
 	uint64_t dur_ns;     /* 0: until Ctrl-C or the targets' end */
 	uint32_t ring_bytes; /* 0: the default */
 	uint32_t rate_hz;    /* of the sampling clock; 0: none */
 	bool no_stacks;
 	bool no_source;	      /* lines of source are not read */
-	bool no_follow;	      /* none but `pids` */
+	bool no_follow;	      /* none below these, and no supervisors */
+	bool matched;	      /* `also` is by --match, and not only supervisors */
 	uint32_t stack_kinds; /* capture.h; 0: all */
 	enum evidence_mode mode;
 	bool quiet;   /* no progress line, no announcements of stalls */

@@ -52,6 +52,11 @@ uint32_t processes_pid(const struct found_processes *found, uint32_t i)
 	return found->list[i].pid;
 }
 
+uint32_t processes_supervisor(const struct found_processes *found, uint32_t i)
+{
+	return found->list[i].supervisor;
+}
+
 void processes_done(struct found_processes *found)
 {
 	for (uint32_t i = 0; i < found->count; i++)

@@ -30,6 +30,8 @@ struct found_processes {
  */
 int processes_find(const char *text, struct diag *diag, struct found_processes *ret_found);
 uint32_t processes_pid(const struct found_processes *found, uint32_t i);
+/* Its supervisor, which was left out for it; 0: none. */
+uint32_t processes_supervisor(const struct found_processes *found, uint32_t i);
 /* Are they one service: do all of them have the port that was asked for, or the same supervisor,
  * which was left out? */
 bool processes_are_service(const struct found_processes *found);
