@@ -116,6 +116,15 @@ static void no_such_process(const char *text, struct argp_state *state)
 	exit(EXIT_USAGE);
 }
 
+/* Whether the command has that option. */
+static bool has_match(const struct argp_state *state)
+{
+	const char *command = strrchr(state->name, ' ');
+
+	return command && (!strcmp(command, " attach") || !strcmp(command, " record") ||
+			   !strcmp(command, " top"));
+}
+
 /* Exits if there is none, or several that are not one service. */
 static void find_processes(const char *text, uint32_t most, struct found_pids *ret_found,
 			   struct argp_state *state)
@@ -129,10 +138,8 @@ static void find_processes(const char *text, uint32_t most, struct found_pids *r
 	if (!found.count)
 		no_such_process(text, state);
 	if (found.count > 1 && (found.count > most || !processes_are_service(&found))) {
-		fprintf(stderr,
-			"gilscope: '%s' is %u processes; give the PID of one, or observe all with "
-			"--match.\n\n",
-			text, found.count);
+		fprintf(stderr, "gilscope: '%s' is %u processes; give the PID of one%s.\n\n", text,
+			found.count, has_match(state) ? ", or observe all with --match" : "");
 		processes_print(stderr, &found, usage_of(state, usage, sizeof(usage)));
 		exit(EXIT_USAGE);
 	}

@@ -2,6 +2,7 @@
 """Commands that take a process: without one they list those of the system, and they find one by a
 name on its command line or by the port that it listens on."""
 
+import json
 import os
 import re
 import shutil
@@ -106,6 +107,39 @@ def test_a_supervisor_is_passed_over():
             done = run("dump", word)
             assert done.returncode == 0, done
             assert f"'{word}' is process {worker}." in done.stderr, done.stderr
+
+
+def pids_of(done):
+    assert done.returncode == 0, done
+    return {process["pid"] for process in json.loads(done.stdout)["processes"]}
+
+
+def test_a_service_is_observed_with_its_supervisor():
+    with Serving(SUPERVISOR, "supervised-and-observed") as app:
+        pids = {app.said[1], app.pid}
+        for word in (f":{app.port}", "supervised-and-observed"):
+            done = run("attach", word, "-d", "100ms", "--json")
+            assert pids_of(done) == pids
+            assert f"also observing their supervisor: {app.pid}." in done.stderr
+            alone = run("attach", word, "-d", "100ms", "--json", "--no-follow")
+            assert pids_of(alone) == {app.said[1]}
+
+
+def test_all_that_match_are_observed():
+    with Serving(SERVER, "match-of-a-kind") as one, Serving(SERVER, "match-of-a-kind") as two:
+        done = run("attach", "match-of-a-kind", "-d", "100ms")
+        assert done.returncode == 2 and "or observe all with --match." in done.stderr, done
+        done = run("attach", "--match", "match-of-a-[k]ind", "-d", "100ms", "--json")
+        assert pids_of(done) == {one.pid, two.pid}
+        done = run("attach", one.pid, "--match", "match-of-a-kind", "-d", "100ms", "--json")
+        assert pids_of(done) == {one.pid, two.pid}
+        for words, why in (
+            (["--match", "nobody-is-called-like-this"], "no Python process has a command line"),
+            (["--match", ":80"], "':80' is a port: give it as the process"),
+            (["--match", "("], "'(' is not a pattern"),
+        ):
+            done = run("attach", *words)
+            assert done.returncode == 2 and why in done.stderr, done
 
 
 @pytest.mark.parametrize(
