@@ -104,18 +104,24 @@ int process_get(struct world *w, uint32_t pid, struct process_entry **ret_proces
 	return 0;
 }
 
+static void become_parent(struct process *parent, struct process *child)
+{
+	if (parent == child || child->parent)
+		return;
+	child->parent = parent;
+	child->number = ++parent->of_parent;
+}
+
 void process_adopt(struct world *w, struct process_entry *process)
 {
-	struct process_entry *parent;
-	uint32_t pid = process->pub.info.parent;
+	struct process_entry *parent = latest_process(w, process->pub.info.parent);
 
-	if (!pid || process->pub.parent)
-		return;
-	HASH_FIND(hh, w->by_pid, &pid, sizeof(pid), parent);
-	if (!parent || parent == process)
-		return;
-	process->pub.parent = &parent->pub;
-	process->pub.number = ++parent->pub.of_parent;
+	if (parent && parent->described)
+		become_parent(&parent->pub, &process->pub);
+	/* those that were described before it */
+	for (uint32_t i = 0; i < w->processes.count && !process->described; i++)
+		if (process_at(w, i)->pub.info.parent == process->pub.info.pid)
+			become_parent(&process->pub, &process_at(w, i)->pub);
 }
 
 int child_feed(struct world *w, const struct fact *fact)
