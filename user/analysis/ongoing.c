@@ -104,6 +104,12 @@ int report_builder_ongoing(struct report_builder *builder, const struct world *w
 	return err;
 }
 
+const struct report *report_builder_names(struct report_builder *builder, const struct world *world)
+{
+	builder->report.window = world_window(world);
+	return &builder->report;
+}
+
 int report_builder_ended(struct report_builder *builder, const struct world *world,
 			 int (*visit)(void *ctx, const struct report *report,
 				      const struct loop *loop, const struct stall *stall),

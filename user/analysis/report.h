@@ -488,6 +488,10 @@ int report_builder_ended(struct report_builder *builder, const struct world *wor
 				      const struct loop *loop, const struct stall *stall),
 			 void *ctx);
 
+/* A report that is good for names, window.start and the time of day only. The builder's. */
+const struct report *report_builder_names(struct report_builder *builder,
+					  const struct world *world);
+
 /*
  * Forgets listed stalls that ended before `ts`, to bound the memory of a live view. Later reports
  * omit them in loop_report.stalls and in stalls, stall_ns and worst_ns of blame. All other sums and

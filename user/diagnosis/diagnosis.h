@@ -49,6 +49,13 @@ void verdict_paragraphs(const struct report *report, const struct process_report
  */
 void caveats_paragraphs(const struct report *report, const struct paragraph_sink *sink);
 
+/* Whether the process died of something else than being asked to end. `serves`: it has run an event
+ * loop, so that an exit with an error counts. */
+bool death_is_trouble(const struct process *process, bool serves);
+/* Appends how it died: "killed by SIGKILL from process 4700 (uvicorn app:app)", after " was " or
+ * " were "; or " exited with status 1". */
+void text_add_death(struct text_buffer *text, const struct process *process, bool many);
+
 /*
  * Appends what to do about `stall`, a stall of one of the loops of `process`: the advice of its
  * largest findings (findings.h). Nothing where there is nothing to do. 0 or -ENOMEM.

@@ -120,9 +120,10 @@ struct child {
 /* The last signal that another process, or the kernel, sent to a process. */
 struct signal_sent {
 	uint64_t ts;
-	uint16_t number; /* 0: none was seen */
-	uint32_t sender; /* process; 0: the kernel */
-	char comm[17];	 /* its name; empty: unknown. Hostile text */
+	uint16_t number;	    /* 0: none was seen */
+	uint32_t sender;	    /* process; 0: the kernel */
+	const struct process *from; /* that process, if it is part of the stream; NULL: it is not */
+	char comm[17];		    /* its name; empty: unknown. Hostile text */
 };
 
 /* How a process ended. */

@@ -145,6 +145,7 @@ void signal_feed(struct world *w, const struct fact *fact)
 {
 	const struct ev_signal *event = &fact->event->signal;
 	const char *comm = event->sender ? world_comm(w, event->sender) : NULL;
+	struct process_entry *from = event->sender ? process_find(w, event->sender) : NULL;
 	struct signal_sent *sent;
 
 	if (!fact->process)
@@ -152,6 +153,7 @@ void signal_feed(struct world *w, const struct fact *fact)
 	sent = &fact->process->pub.sent;
 	*sent = (struct signal_sent){
 		.ts = fact->ts, .number = event->hdr.aux, .sender = event->sender};
+	sent->from = from ? &from->pub : NULL;
 	if (comm)
 		strncpy(sent->comm, comm, sizeof(sent->comm) - 1);
 }

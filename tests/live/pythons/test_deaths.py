@@ -180,6 +180,16 @@ def test_a_worker_that_the_kernel_kills_for_its_memory():
     assert "killed by the kernel for lack of memory" in finding["text"]
 
 
+def test_a_death_is_announced_at_once(supervisor):
+    with harness.Running("attach", supervisor.pid, "-d", "60s") as running:
+        pid = tell(supervisor, "block", signal.SIGKILL)
+        list(end_of(supervisor))
+        outcome = running.finish()
+    (line,) = [line for line in outcome.stderr.splitlines() if " was killed by " in line]
+    assert f"  process {pid} (worker 1 of " in line and line.count(str(supervisor.pid)) == 1, line
+    assert "SIGKILL from process" in line
+
+
 def test_the_death_of_the_only_process(tmp_path):
     """Recorded, it is the same when it is read."""
     with harness.Script("import time; print('ready', flush=True); time.sleep(60)") as app:

@@ -10,10 +10,13 @@
 
 #include "base/cleanup.h"
 #include "base/duration.h"
+#include "diagnosis/diagnosis.h"
 #include "words/canvas.h"
+#include "words/names.h"
 #include "words/stall.h"
 
-#define FIRST_NS NS_PER_S
+#define FIRST_NS      NS_PER_S
+#define TITLE_COLUMNS 60
 
 /* A stall in progress that lasts. */
 struct announced_stall {
@@ -62,13 +65,10 @@ static unsigned terminal_columns(void)
 	return isatty(STDERR_FILENO) && !ioctl(STDERR_FILENO, TIOCGWINSZ, &size) ? size.ws_col : 0;
 }
 
-/* On a terminal the line fits into one of its lines, and replaces the progress line, which is
- * printed again later. */
-static int announce(const struct announcer *announcer, const struct report *report,
-		    const struct loop *loop, const struct stall *stall)
+/* On a terminal the line replaces the progress line, which is printed again later. */
+static int put_line(const struct text_buffer *text)
 {
 	_cleanup_(freep) char *line = NULL;
-	struct text_buffer text = {0};
 	size_t length;
 	FILE *file = open_memstream(&line, &length);
 	const struct canvas canvas = {.file = file};
@@ -77,14 +77,59 @@ static int announce(const struct announcer *announcer, const struct report *repo
 		return -ENOMEM;
 	if (isatty(STDERR_FILENO))
 		fputs("\r\033[K", file);
-	text_add_stall_line(&text, report, loop, stall, has_many_loops(announcer),
-			    terminal_columns());
-	canvas_cell(&canvas, text.bytes, 0, false);
+	canvas_cell(&canvas, text->bytes, 0, false);
 	fputc('\n', file);
 	if (fclose(file))
 		return -ENOMEM;
 	put(line, length);
 	return 0;
+}
+
+/* On a terminal it fits into one of its lines. */
+static int announce(const struct announcer *announcer, const struct report *report,
+		    const struct loop *loop, const struct stall *stall)
+{
+	struct text_buffer text = {0};
+
+	text_add_stall_line(&text, report, loop, stall, has_many_loops(announcer),
+			    terminal_columns());
+	return put_line(&text);
+}
+
+static int announce_death(const struct report *report, const struct process *process)
+{
+	struct text_buffer text = {0}, line = {0};
+	char title[PROCESS_TITLE_MAX];
+	unsigned columns = terminal_columns();
+
+	text_add_time(&text, report, process->death.ts);
+	text_add(&text, "  process %u (", process->info.pid);
+	text_add_name(&text, process_title(process, title), TITLE_COLUMNS);
+	text_add(&text, ")");
+	text_add_death(&text, process, false);
+	text_add_cut(&line, text.bytes, columns ? columns : UINT32_MAX);
+	return put_line(&line);
+}
+
+/* Processes that have died since the last time, in the order in which they appeared. */
+static int announce_deaths(struct announcer *announcer)
+{
+	struct pipeline *pipeline = announcer->pipeline;
+	const struct process *process;
+	uint64_t newest = announcer->ts_death;
+	uint32_t position = 0;
+	int err = 0;
+
+	while (!err && (process = world_next_process(pipeline->world, &position))) {
+		uint64_t ts = process->death.ts;
+
+		if (ts > announcer->ts_death && death_is_trouble(process, false))
+			err = announce_death(
+				report_builder_names(pipeline->builder, pipeline->world), process);
+		newest = ts > newest ? ts : newest;
+	}
+	announcer->ts_death = newest;
+	return err;
 }
 
 static void note_longest(struct announcer *announcer, const struct stall *stall)
@@ -158,6 +203,8 @@ int announcer_tick(void *ctx, uint64_t ts_known)
 	}
 	if (!err)
 		err = report_builder_ended(pipeline->builder, pipeline->world, on_ended, announcer);
+	if (!err)
+		err = announce_deaths(announcer);
 	if (announcer->forget)
 		report_builder_forget(pipeline->builder, ts_known);
 	return err;
@@ -165,8 +212,10 @@ int announcer_tick(void *ctx, uint64_t ts_known)
 
 int announcer_finish(struct announcer *announcer)
 {
-	return report_builder_ended(announcer->pipeline->builder, announcer->pipeline->world,
-				    on_ended, announcer);
+	int err = report_builder_ended(announcer->pipeline->builder, announcer->pipeline->world,
+				       on_ended, announcer);
+
+	return err ? err : announce_deaths(announcer);
 }
 
 void announcer_done(struct announcer *announcer)

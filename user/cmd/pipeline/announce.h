@@ -4,7 +4,7 @@
  *
  * Every stall has one line when it has ended. One that lasts has more before: after 1 s, 2 s, 4 s …
  * so that an hour's hang takes a dozen lines; one that has begun before the observation also at
- * once.
+ * once. A process that was killed or crashed has a line as well.
  */
 #ifndef GILSCOPE_CMD_PIPELINE_ANNOUNCE_H
 #define GILSCOPE_CMD_PIPELINE_ANNOUNCE_H
@@ -18,6 +18,7 @@ struct announcer {
 	struct pipeline *pipeline; /* with a fold; its stalls and worst_ns are kept up to date */
 	bool forget; /* there will be no report, so stalls are dropped once they are announced */
 	struct announced_stall *ongoing;
+	uint64_t ts_death; /* of the last process that died */
 };
 
 /* For struct observation; `ctx` is the announcer. 0 or -ENOMEM. */

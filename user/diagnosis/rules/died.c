@@ -4,6 +4,7 @@
 
 #include "base/duration.h"
 #include "base/size.h"
+#include "diagnosis/diagnosis.h"
 #include "diagnosis/rule.h"
 #include "words/names.h"
 #include "words/words.h"
@@ -26,18 +27,18 @@ static bool was_told(const struct process *process)
 	return process->sent.number && process->death.ts - process->sent.ts < ANSWER_NS;
 }
 
-static bool died(const struct process_report *process)
+bool death_is_trouble(const struct process *process, bool serves)
 {
-	const struct death *death = &process->process->death;
+	const struct death *death = &process->death;
 
 	if (!death->known)
 		return false;
 	if (death->oom || death->signal)
 		return death->oom || !asks_to_end(death->signal) || death->signal == SIGQUIT;
-	if (was_told(process->process) && asks_to_end(process->process->sent.number))
+	if (was_told(process) && asks_to_end(process->sent.number))
 		return false;
 	/* programs that exit with an error are nothing unusual; servers are */
-	return death->status && (process->loop_count || process->process->sent.number == SIGABRT);
+	return death->status && (serves || process->sent.number == SIGABRT);
 }
 
 /* The longest of the stalls in which its loops ended; NULL: none. */
@@ -65,7 +66,7 @@ static void process_died(struct collector *collector, const struct report *repor
 				  .died = process,
 				  .sysno = SYSNO_UNKNOWN};
 
-	if (!died(process))
+	if (!death_is_trouble(process->process, process->loop_count))
 		return;
 	finding.process = report->process_count == 1 ? process : NULL;
 	finding.stall = last_stall(process);
@@ -78,18 +79,8 @@ static void process_died(struct collector *collector, const struct report *repor
 
 /* ── in words ────────────────────────────────────────────────────────────── */
 
-static const struct process_report *observed(const struct report *report, uint32_t pid)
+static void add_sender(struct text_buffer *text, const struct signal_sent *sent)
 {
-	for (uint32_t p = 0; p < report->process_count; p++)
-		if (report->processes[p].process->info.pid == pid)
-			return &report->processes[p];
-	return NULL;
-}
-
-static void add_sender(struct text_buffer *text, const struct report *report,
-		       const struct signal_sent *sent)
-{
-	const struct process_report *sender = observed(report, sent->sender);
 	char title[PROCESS_TITLE_MAX];
 
 	if (!sent->sender) {
@@ -97,16 +88,15 @@ static void add_sender(struct text_buffer *text, const struct report *report,
 		return;
 	}
 	text_add(text, " from process %u", sent->sender);
-	if (!sender && !*sent->comm)
+	if (!sent->from && !*sent->comm)
 		return;
 	text_add(text, " (");
-	text_add_name(text, sender ? process_title(sender->process, title) : sent->comm,
+	text_add_name(text, sent->from ? process_title(sent->from, title) : sent->comm,
 		      COMMAND_COLUMNS);
 	text_add(text, ")");
 }
 
-static void add_how(struct text_buffer *text, const struct report *report,
-		    const struct process *process)
+static void add_how(struct text_buffer *text, const struct process *process)
 {
 	const struct signal_sent *sent = &process->sent;
 	const struct death *death = &process->death;
@@ -118,13 +108,12 @@ static void add_how(struct text_buffer *text, const struct report *report,
 									      : "killed by ");
 		text_add_signal(text, death->signal);
 		if (sent->number == death->signal && sent->sender)
-			add_sender(text, report, sent);
+			add_sender(text, sent);
 	}
 }
 
 /* "exited with status 1, 1.02 s after SIGABRT from process 4700 (gunicorn app:app)" */
-static void add_status(struct text_buffer *text, const struct report *report,
-		       const struct process *process)
+static void add_status(struct text_buffer *text, const struct process *process)
 {
 	text_add(text, " exited with status %u", process->death.status);
 	if (!was_told(process))
@@ -133,14 +122,23 @@ static void add_status(struct text_buffer *text, const struct report *report,
 	text_add_duration(text, process->death.ts - process->sent.ts);
 	text_add(text, " after ");
 	text_add_signal(text, process->sent.number);
-	add_sender(text, report, &process->sent);
+	add_sender(text, &process->sent);
+}
+
+void text_add_death(struct text_buffer *text, const struct process *process, bool many)
+{
+	if (process->death.oom || process->death.signal) {
+		text_add(text, many ? " were " : " was ");
+		add_how(text, process);
+	} else {
+		add_status(text, process);
+	}
 }
 
 static void text_died(struct text_buffer *text, const struct report *report,
 		      const struct finding *finding)
 {
 	const struct process *process = finding->died->process;
-	bool killed = process->death.oom || process->death.signal;
 	char title[PROCESS_TITLE_MAX];
 
 	if (finding->count > 1)
@@ -152,12 +150,7 @@ static void text_died(struct text_buffer *text, const struct report *report,
 		text_add_name(text, process_title(process, title), COMMAND_COLUMNS);
 		text_add(text, ")");
 	}
-	if (killed) {
-		text_add(text, finding->count > 1 ? " were " : " was ");
-		add_how(text, report, process);
-	} else {
-		add_status(text, report, process);
-	}
+	text_add_death(text, process, finding->count > 1);
 	text_add(text, finding->count > 1 ? ", the last one, %u, at " : " at ", process->info.pid);
 	text_add_time(text, report, process->death.ts);
 	if (!finding->stall)
@@ -197,11 +190,11 @@ static void advise_died(struct text_buffer *text, const struct report *report,
 		text_add(text, "Python or a module of machine code crashed. Run it with "
 			       "`python -X faulthandler`, which prints the Python stack of every "
 			       "thread when it does.");
-	} else if (observed(report, process->sent.sender) && finding->stall) {
+	} else if (process->sent.from && finding->stall) {
 		text_add(text, "Supervisors replace workers that do not answer in time (gunicorn's "
 			       "--timeout, 5" NBSP "s with uvicorn). Find out from the other "
 			       "findings what kept it.");
-	} else if (observed(report, process->sent.sender)) {
+	} else if (process->sent.from) {
 		text_add(text, "Its supervisor replaced it: its log says why.");
 	}
 }
