@@ -41,7 +41,8 @@ bool death_is_trouble(const struct process *process, bool serves)
 	return death->status && (serves || process->sent.number == SIGABRT);
 }
 
-/* The longest of the stalls in which its loops ended; NULL: none. */
+/* The longest of the stalls in which its loops ended; NULL: none. One that ended before is whole,
+ * if its begin was seen. */
 static const struct stall *last_stall(const struct process_report *process)
 {
 	const struct stall *longest = NULL;
@@ -51,7 +52,7 @@ static const struct stall *last_stall(const struct process_report *process)
 		const struct stall *last = loop->stall_count ? &loop->stalls[loop->stall_count - 1]
 							     : NULL;
 
-		if (last && last->end + TOGETHER_NS >= process->process->death.ts &&
+		if (last && !last->whole && last->end + TOGETHER_NS >= process->process->death.ts &&
 		    (!longest || last->end - last->start > longest->end - longest->start))
 			longest = last;
 	}
