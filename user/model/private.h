@@ -280,6 +280,7 @@ struct world {
 	struct loop_machine *loop_by_key;
 	bool kinds_changed; /* kinds of descriptors have, and not yet those of their loops */
 	struct cpu *cpus;
+	uint32_t orphans; /* processes whose parent has not been described */
 	struct comm *comms;
 	uint32_t gil_room, cpu_count, object_count, descriptor_count;
 	uint64_t descriptor_number; /* of the latest one */

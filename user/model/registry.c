@@ -104,24 +104,45 @@ int process_get(struct world *w, uint32_t pid, struct process_entry **ret_proces
 	return 0;
 }
 
+static bool is_orphan(const struct process *process)
+{
+	return process->info.parent && !process->parent;
+}
+
 static void become_parent(struct process *parent, struct process *child)
 {
-	if (parent == child || child->parent)
-		return;
 	child->parent = parent;
 	child->number = ++parent->of_parent;
+}
+
+/* Those that were described before it. Mostly there are none; hardly more than there are workers.
+ */
+static void adopt_orphans(struct world *w, struct process_entry *parent)
+{
+	for (uint32_t i = 0; i < w->processes.count && w->orphans; i++) {
+		struct process *child = &process_at(w, i)->pub;
+
+		if (!is_orphan(child) || child->info.parent != parent->pub.info.pid ||
+		    child == &parent->pub)
+			continue;
+		become_parent(&parent->pub, child);
+		w->orphans--;
+	}
 }
 
 void process_adopt(struct world *w, struct process_entry *process)
 {
 	struct process_entry *parent = latest_process(w, process->pub.info.parent);
 
-	if (parent && parent->described)
+	if (process->described)
+		return;
+	adopt_orphans(w, process);
+	if (!process->pub.info.parent)
+		return;
+	if (parent && parent->described && parent != process)
 		become_parent(&parent->pub, &process->pub);
-	/* those that were described before it */
-	for (uint32_t i = 0; i < w->processes.count && !process->described; i++)
-		if (process_at(w, i)->pub.info.parent == process->pub.info.pid)
-			become_parent(&process->pub, &process_at(w, i)->pub);
+	else
+		w->orphans++;
 }
 
 int child_feed(struct world *w, const struct fact *fact)

@@ -91,10 +91,10 @@ static void a_full_bucket_saturates(void **state)
 	struct dist dist = {0};
 
 	assert_int_equal(dist_add(&dist, 5), 0);
-	dist.buckets[5] = UINT32_MAX;
+	dist.octaves[0][5] = UINT32_MAX;
 	dist.count = UINT32_MAX;
 	assert_int_equal(dist_add(&dist, 5), 0);
-	assert_int_equal(dist.buckets[5], UINT32_MAX);
+	assert_int_equal(dist.octaves[0][5], UINT32_MAX);
 	assert_int_equal(dist.count, (uint64_t)UINT32_MAX + 1);
 	assert_int_equal(dist_percentile(&dist, 1), 5);
 	dist_done(&dist);

@@ -7,9 +7,10 @@
 
 /* Values below 64 have a bucket each; above, the octave [2^e, 2^(e+1)) has 64 buckets of 2^(e-6).
  */
-#define SUB_BITS     6
-#define SUB_COUNT    (1u << SUB_BITS)
-#define BUCKET_COUNT ((64 - SUB_BITS + 1) * SUB_COUNT)
+#define SUB_BITS  6
+#define SUB_COUNT (1u << SUB_BITS)
+#define OCTAVES	  (64 - SUB_BITS + 1)
+#define BUCKETS	  (OCTAVES * SUB_COUNT)
 
 static unsigned int bucket_of(uint64_t ns)
 {
@@ -32,27 +33,56 @@ static uint64_t bucket_last(unsigned int bucket)
 	return ((uint64_t)(SUB_COUNT + bucket % SUB_COUNT) << shift) + (((uint64_t)1 << shift) - 1);
 }
 
-static int need_buckets(struct dist *dist)
+/* That bucket, with room for it; NULL: no memory. */
+static uint32_t *need_bucket(struct dist *dist, unsigned int bucket)
 {
-	if (!dist->buckets)
-		dist->buckets = calloc(BUCKET_COUNT, sizeof(*dist->buckets));
-	return dist->buckets ? 0 : -ENOMEM;
+	uint32_t **octave;
+
+	if (!dist->octaves)
+		dist->octaves = calloc(OCTAVES, sizeof(*dist->octaves));
+	if (!dist->octaves)
+		return NULL;
+	octave = &dist->octaves[bucket / SUB_COUNT];
+	if (!*octave)
+		*octave = calloc(SUB_COUNT, sizeof(**octave));
+	return *octave ? &(*octave)[bucket % SUB_COUNT] : NULL;
+}
+
+/* How many values are in it. */
+static uint32_t count_of(const struct dist *dist, unsigned int bucket)
+{
+	const uint32_t *octave = dist->octaves ? dist->octaves[bucket / SUB_COUNT] : NULL;
+
+	return octave ? octave[bucket % SUB_COUNT] : 0;
+}
+
+/* The first bucket from this one on that has room; BUCKETS: there is none. */
+static unsigned int next_bucket(const struct dist *dist, unsigned int bucket)
+{
+	while (bucket < BUCKETS && bucket % SUB_COUNT == 0 &&
+	       (!dist->octaves || !dist->octaves[bucket / SUB_COUNT]))
+		bucket += SUB_COUNT;
+	return bucket;
 }
 
 /* A bucket and the sum stay at their largest value rather than to begin again. */
-static void add_saturated(struct dist *dist, unsigned int bucket, uint32_t count, uint64_t sum_ns)
+static int add_saturated(struct dist *dist, unsigned int bucket, uint32_t count, uint64_t sum_ns)
 {
-	if (__builtin_add_overflow(dist->buckets[bucket], count, &dist->buckets[bucket]))
-		dist->buckets[bucket] = UINT32_MAX;
+	uint32_t *to = need_bucket(dist, bucket);
+
+	if (!to)
+		return -ENOMEM;
+	if (__builtin_add_overflow(*to, count, to))
+		*to = UINT32_MAX;
 	if (__builtin_add_overflow(dist->sum_ns, sum_ns, &dist->sum_ns))
 		dist->sum_ns = UINT64_MAX;
+	return 0;
 }
 
 int dist_add(struct dist *dist, uint64_t ns)
 {
-	if (need_buckets(dist) < 0)
+	if (add_saturated(dist, bucket_of(ns), 1, ns) < 0)
 		return -ENOMEM;
-	add_saturated(dist, bucket_of(ns), 1, ns);
 	if (ns > dist->max_ns)
 		dist->max_ns = ns;
 	dist->count++;
@@ -61,7 +91,9 @@ int dist_add(struct dist *dist, uint64_t ns)
 
 void dist_done(struct dist *dist)
 {
-	free(dist->buckets);
+	for (unsigned int i = 0; dist->octaves && i < OCTAVES; i++)
+		free(dist->octaves[i]);
+	free(dist->octaves);
 	*dist = (struct dist){0};
 }
 
@@ -70,10 +102,10 @@ uint64_t dist_percentile(const struct dist *dist, double share)
 	double wanted = share * (double)dist->count;
 	uint64_t seen = 0;
 
-	if (!dist->buckets)
+	if (!dist->octaves)
 		return 0;
-	for (unsigned int i = 0; i < BUCKET_COUNT; i++) {
-		seen += dist->buckets[i];
+	for (unsigned int i = next_bucket(dist, 0); i < BUCKETS; i = next_bucket(dist, i + 1)) {
+		seen += count_of(dist, i);
 		if (seen && (double)seen >= wanted)
 			return bucket_last(i) < dist->max_ns ? bucket_last(i) : dist->max_ns;
 	}
@@ -81,29 +113,41 @@ uint64_t dist_percentile(const struct dist *dist, double share)
 	return dist->max_ns;
 }
 
+/* Which buckets grew; makes room for them in `before`. */
+static int list_grown(struct dist *before, const struct dist *now, struct dist_growth *growth)
+{
+	uint32_t grown = 0;
+
+	for (unsigned int i = next_bucket(now, 0); i < BUCKETS; i = next_bucket(now, i + 1)) {
+		if (count_of(now, i) == count_of(before, i))
+			continue;
+		if (!need_bucket(before, i))
+			return -ENOMEM;
+		grown++;
+	}
+	growth->buckets = calloc(grown + 1, sizeof(*growth->buckets));
+	if (!growth->buckets)
+		return -ENOMEM;
+	for (unsigned int i = next_bucket(now, 0); i < BUCKETS; i = next_bucket(now, i + 1))
+		if (count_of(now, i) != count_of(before, i))
+			growth->buckets[growth->bucket_count++] = (struct dist_bucket){
+				i, count_of(now, i) - count_of(before, i)};
+	return 0;
+}
+
 int dist_grown(struct dist *before, const struct dist *now, struct dist_growth *ret_growth)
 {
 	struct dist_growth growth = {.count = now->count - before->count,
 				     .sum_ns = now->sum_ns - before->sum_ns};
-	uint32_t *buckets = before->buckets, grown = 0;
+	uint32_t **octaves;
 
-	if (growth.count) {
-		if (need_buckets(before) < 0)
-			return -ENOMEM;
-		buckets = before->buckets;
-		for (unsigned int i = 0; i < BUCKET_COUNT; i++)
-			grown += now->buckets[i] != buckets[i];
-		growth.buckets = calloc(grown + 1, sizeof(*growth.buckets));
-		if (!growth.buckets)
-			return -ENOMEM;
-		for (unsigned int i = 0; i < BUCKET_COUNT; i++)
-			if (now->buckets[i] != buckets[i])
-				growth.buckets[growth.bucket_count++] = (struct dist_bucket){
-					i, now->buckets[i] - buckets[i]};
-		memcpy(buckets, now->buckets, BUCKET_COUNT * sizeof(*buckets));
-	}
+	if (growth.count && list_grown(before, now, &growth) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < growth.bucket_count; i++)
+		*need_bucket(before, growth.buckets[i].bucket) += growth.buckets[i].count;
+	octaves = before->octaves;
 	*before = *now;
-	before->buckets = buckets;
+	before->octaves = octaves;
 	*ret_growth = growth;
 	return 0;
 }
@@ -118,8 +162,9 @@ int dist_add_growth(struct dist *dist, const struct dist_growth *growth)
 {
 	if (!growth->count)
 		return 0;
-	if (need_buckets(dist) < 0)
-		return -ENOMEM;
+	for (uint32_t i = 0; i < growth->bucket_count; i++)
+		if (!need_bucket(dist, growth->buckets[i].bucket))
+			return -ENOMEM;
 	for (uint32_t i = 0; i < growth->bucket_count; i++)
 		add_saturated(dist, growth->buckets[i].bucket, growth->buckets[i].count, 0);
 	if (__builtin_add_overflow(dist->sum_ns, growth->sum_ns, &dist->sum_ns))

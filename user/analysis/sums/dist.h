@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dist.h - the distribution of many lengths of time in fixed memory: exact count, sum and maximum,
- * percentiles within 1/64 (1.6 %).
+ * dist.h - the distribution of many lengths of time in bounded memory: exact count, sum and
+ * maximum, percentiles within 1/64 (1.6 %).
  *
  * Buckets are log-linear: 64 per power of two, so every bucket's width is at most 1/64 of its lower
- * bound.
+ * bound. Those of a power of two are allocated with its first value: few are needed, and a service
+ * that restarts its workers has many distributions.
  */
 #ifndef GILSCOPE_ANALYSIS_SUMS_DIST_H
 #define GILSCOPE_ANALYSIS_SUMS_DIST_H
@@ -13,7 +14,7 @@
 
 struct dist {
 	uint64_t count, sum_ns, max_ns;
-	uint32_t *buckets; /* allocated with the first value */
+	uint32_t **octaves; /* of 64 buckets each; allocated with the first value */
 };
 
 /* 0 or -ENOMEM. A zeroed struct is an empty distribution. */

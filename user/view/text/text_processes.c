@@ -7,7 +7,7 @@
 
 #define SHOWN_PROCESSES 20
 #define PID_COLUMNS	9
-#define COMMAND_COLUMNS 12 /* of a command line, at least */
+#define COMMAND_COLUMNS 20 /* of a title and how it ended, at least */
 
 /* ── columns ─────────────────────────────────────────────────────────────────────────────────── */
 
@@ -67,14 +67,32 @@ static void show_titles(const struct canvas *canvas, unsigned blanks, bool upper
 	fputc('\n', canvas->file);
 }
 
+/* " (SIGKILL)", " (exit 1)", " (exited)"; nothing of one that lives. */
+static void add_end(struct text_buffer *text, const struct death *death)
+{
+	if (!death->known)
+		return;
+	text_add(text, " (");
+	if (death->signal)
+		text_add_signal(text, death->signal);
+	else if (death->status)
+		text_add(text, "exit %u", death->status);
+	else
+		text_add(text, "exited");
+	text_add(text, ")");
+}
+
 static void show_row(const struct canvas *canvas, const struct process_report *process,
 		     unsigned name_columns)
 {
-	struct text_buffer pid = {0}, name = {0};
+	struct text_buffer pid = {0}, name = {0}, end = {0};
 	char title[PROCESS_TITLE_MAX];
 
 	text_add(&pid, "%u", process->process->info.pid);
-	text_add_name(&name, process_title(process->process, title), name_columns - 1);
+	add_end(&end, &process->process->death);
+	text_add_name(&name, process_title(process->process, title),
+		      name_columns - 1 - (unsigned)end.length);
+	text_add(&name, "%s", end.bytes);
 	fputs("  ", canvas->file);
 	canvas_cell(canvas, pid.bytes, PID_COLUMNS, false);
 	canvas_strong(canvas, name.bytes, name_columns);
