@@ -67,7 +67,8 @@ static void process_died(struct collector *collector, const struct report *repor
 				  .died = process,
 				  .sysno = SYSNO_UNKNOWN};
 
-	if (!death_is_trouble(process->process, process->loop_count))
+	if (!death_is_trouble(process->process, process->loop_count) ||
+	    process->process->death.ts < report->window.start) /* of a live view's past */
 		return;
 	finding.process = report->process_count == 1 ? process : NULL;
 	finding.stall = last_stall(process);
