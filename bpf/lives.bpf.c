@@ -104,6 +104,12 @@ enum {
 			   1 << (19 - 1) /* STOP */ | 1 << (20 - 1) /* TSTP */ |
 			   1 << (21 - 1) /* TTIN */ | 1 << (22 - 1) /* TTOU */ |
 			   1 << (23 - 1) /* URG */ | 1 << (28 - 1) /* WINCH */,
+	SIGNALS_OF_TIMERS = 1 << (14 - 1) /* ALRM */ | 1 << (26 - 1) /* VTALRM */ |
+			    1 << (27 - 1) /* PROF */,
+	/* codes of what arises in an interrupt, where `current` is anybody (asm-generic/siginfo.h)
+	 */
+	SI_TIMER = -2,
+	SI_SIGIO = -5,
 	SIGNAL_MASK = 0x7f, /* of task_struct.exit_code: as wait() has it */
 	SIGNAL_DUMPED = 0x80,
 };
@@ -115,8 +121,12 @@ static __always_inline __u32 sender_of(struct kernel_siginfo *info)
 {
 	if ((unsigned long)info == 1 /* SEND_SIG_PRIV */)
 		return 0;
-	if (info && BPF_CORE_READ(info, si_code) > 0)
-		return 0;
+	if (info) {
+		int code = BPF_CORE_READ(info, si_code);
+
+		if (code > 0 || (code <= SI_TIMER && code >= SI_SIGIO))
+			return 0;
+	}
 	return bpf_get_current_pid_tgid() >> 32;
 }
 
@@ -125,7 +135,7 @@ static __always_inline void name_sender(__u64 ts, __u32 sender)
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	__u64 comm[2] = {};
 
-	bpf_probe_read_kernel_str(comm, sizeof(comm), BPF_CORE_READ(task, group_leader, comm));
+	BPF_CORE_READ_STR_INTO(&comm, task, group_leader, comm);
 	emit_comm(ts, sender, sender, comm);
 }
 
@@ -143,6 +153,8 @@ int BPF_PROG(on_signal, int number, struct kernel_siginfo *info, struct task_str
 		return 0;
 	now.sender = sender_of(info);
 	if (now.sender == tgid)
+		return 0;
+	if (!now.sender && number <= 31 && SIGNALS_OF_TIMERS & 1u << (number - 1))
 		return 0;
 	last = bpf_map_lookup_elem(&signals, &tgid);
 	if (last && last->signal == now.signal && last->sender == now.sender &&

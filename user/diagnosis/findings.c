@@ -85,6 +85,7 @@ static bool by_thread(const struct finding *finding)
 static bool of_all_processes(const struct finding *finding)
 {
 	return finding->id == FINDING_NO_CPU || finding->id == FINDING_QUOTA ||
+	       finding->id == FINDING_WORKER_DIED ||
 	       (finding->subject == SUBJECT_FUNCTION && !by_thread(finding));
 }
 
@@ -93,7 +94,7 @@ static uint64_t kind_of_death(const struct process *process)
 	const struct death *death = &process->death;
 
 	return death->signal | (uint64_t)process->sent.number << 16 |
-	       (uint64_t)death->status << 32 | (uint64_t)death->oom << 48;
+	       (uint64_t)(death->status & 0xff) << 32 | (uint64_t)death->oom << 48;
 }
 
 static struct finding_key key_of(const struct finding *finding)
@@ -148,6 +149,21 @@ static int most_first(const void *a, const void *b)
 	return (x->ns < y->ns) - (x->ns > y->ns);
 }
 
+static int add_number(uint32_t **list, uint32_t *count, uint32_t *room, uint32_t number)
+{
+	if (*count == *room) {
+		uint32_t more = *room ? 2 * *room : 8;
+		uint32_t *larger = reallocarray(*list, more, sizeof(**list));
+
+		if (!larger)
+			return -ENOMEM;
+		*list = larger;
+		*room = more;
+	}
+	(*list)[(*count)++] = number;
+	return 0;
+}
+
 /* The finding with this key in the table, new and empty if there was none; NULL when memory is
  * short or the table is full. */
 static struct finding *finding_in(struct collector *collector, struct table *table,
@@ -170,12 +186,15 @@ static struct finding *finding_in(struct collector *collector, struct table *tab
 		entry->finding.ns = entry->finding.count = entry->finding.worst_ns = 0;
 		entry->finding.stalls = NULL;
 		entry->finding.stall_count = entry->finding.stall_room = 0;
-		entry->finding.process_count = 0;
+		entry->finding.pids = NULL;
+		entry->finding.process_count = entry->finding.process_room = 0;
 		entry->last = NULL;
 	}
 	/* rules are asked about one process after the other */
-	if (like->process != entry->last)
-		entry->finding.process_count++;
+	if (table == &collector->all && like->process && like->process != entry->last &&
+	    add_number(&entry->finding.pids, &entry->finding.process_count,
+		       &entry->finding.process_room, like->process->process->info.pid) < 0)
+		collector->error = -ENOMEM;
 	entry->last = like->process;
 	return &entry->finding;
 }
@@ -188,7 +207,8 @@ static void add_part(struct finding *to, const struct finding *from)
 		to->file = 0;
 	for (int s = 0; s < TS_COUNT; s++)
 		to->states.ns[s] += from->states.ns[s];
-	to->many_threads |= from->many_threads || to->thread != from->thread;
+	to->many_threads |= from->many_threads ||
+			    (to->process == from->process && to->thread != from->thread);
 	natives_add(to->natives, from->natives);
 	add_neighbours(to, from);
 	to->ongoing |= from->ongoing;
@@ -232,17 +252,7 @@ static int list_stall(struct finding *finding, uint32_t number)
 {
 	if (finding->stall_count == STALLS_MAX)
 		return 0;
-	if (finding->stall_count == finding->stall_room) {
-		uint32_t room = finding->stall_room ? 2 * finding->stall_room : 8;
-		uint32_t *stalls = reallocarray(finding->stalls, room, sizeof(*stalls));
-
-		if (!stalls)
-			return -ENOMEM;
-		finding->stalls = stalls;
-		finding->stall_room = room;
-	}
-	finding->stalls[finding->stall_count++] = number;
-	return 0;
+	return add_number(&finding->stalls, &finding->stall_count, &finding->stall_room, number);
 }
 
 /* What was collected of a stall becomes part of the finding about the same subject. */
@@ -368,14 +378,15 @@ void collector_add_whole(struct collector *collector, const struct finding *like
 	finding->worst_ns = like->worst_ns;
 }
 
-void collector_add_again(struct collector *collector, const struct finding *like)
+void collector_add_death(struct collector *collector, const struct finding *like)
 {
 	struct finding *finding = finding_in(collector, &collector->all, like);
 
 	if (!finding)
 		return;
 	add_part(finding, like);
-	look_like(finding, like);
+	if (like->died->process->death.ts >= finding->died->process->death.ts)
+		look_like(finding, like);
 	finding->ns += like->ns;
 	finding->count++;
 	finding->worst_ns = like->ns > finding->worst_ns ? like->ns : finding->worst_ns;
@@ -443,8 +454,10 @@ static int fill(struct finding_list *findings, const struct table *all)
 
 	findings->list = calloc(all->count + 1, sizeof(*findings->list));
 	if (!findings->list) {
-		for (uint32_t i = 0; i < all->count; i++)
+		for (uint32_t i = 0; i < all->count; i++) {
 			free(entries[i].finding.stalls);
+			free(entries[i].finding.pids);
+		}
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < all->count; i++) {
@@ -505,23 +518,12 @@ void findings_free(struct finding_list *findings)
 {
 	if (!findings)
 		return;
-	for (uint32_t i = 0; i < findings->count; i++)
+	for (uint32_t i = 0; i < findings->count; i++) {
 		free(findings->list[i].stalls);
+		free(findings->list[i].pids);
+	}
 	free(findings->list);
 	free(findings);
-}
-
-bool finding_in_process(const struct finding *finding, const struct process_report *process,
-			uint32_t first)
-{
-	uint32_t end = first;
-
-	for (uint32_t i = 0; i < process->loop_count; i++)
-		end += process->loops[i].stall_count;
-	for (uint32_t i = 0; i < finding->stall_count; i++)
-		if (finding->stalls[i] >= first && finding->stalls[i] < end)
-			return true;
-	return false;
 }
 
 void finding_text(struct text_buffer *text, const struct report *report,

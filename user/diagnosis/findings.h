@@ -61,7 +61,8 @@ struct finding {
 	enum subject_kind subject;
 	/* Of several processes, the one with the worst of it. NULL: of no process in particular. */
 	const struct process_report *process;
-	uint32_t process_count;
+	uint32_t *pids; /* of all that it is about */
+	uint32_t process_count, process_room;
 	/* The callback that had the time; HANDLER_NONE: unknown, or no application code. */
 	struct handler handler;
 	struct stack_frame inner; /* the application's innermost function in it; function 0: that is
@@ -121,10 +122,11 @@ struct finding_list *findings_of_stall(const struct report *report,
 				       const struct stall *stall);
 void findings_free(struct finding_list *findings);
 
-/* Whether it is about a stall of this process, `first` being the number of its first stall
- * (finding.stalls). */
-bool finding_in_process(const struct finding *finding, const struct process_report *process,
-			uint32_t first);
+/* The process that it is about; NULL: none, or several. */
+static inline const struct process *one_process(const struct finding *finding)
+{
+	return finding->process && finding->process_count < 2 ? finding->process->process : NULL;
+}
 
 /* One sentence: what was found, in figures. */
 void finding_text(struct text_buffer *text, const struct report *report,

@@ -38,8 +38,8 @@ void collector_add(struct collector *collector, const struct finding *like, uint
 void collector_fail(struct collector *collector);
 /* A finding as it is, of a process or of no stall. */
 void collector_add_whole(struct collector *collector, const struct finding *finding);
-/* One more of its kind: adds to `ns` and `count`, and it looks like this one from now on. */
-void collector_add_again(struct collector *collector, const struct finding *finding);
+/* One more process that died like this: adds to `ns` and `count`; it looks like the last one. */
+void collector_add_death(struct collector *collector, const struct finding *finding);
 
 struct rule {
 	/* Either may be NULL. */
@@ -74,6 +74,9 @@ void set_release(struct finding *finding, const struct stall_view *view,
 /* "a lock that 'cache-rebuilder' released in rebuild (app.py:10)" */
 void add_release(struct text_buffer *text, const struct report *report,
 		 const struct finding *finding);
+
+/* rules/supervisor.c: whether the process is part of the report. */
+bool is_observed(const struct report *report, uint32_t pid);
 
 /* rules/nothing.c: for a report about which no rule has found anything. */
 void nothing_found(struct collector *collector, const struct report *report);

@@ -4,6 +4,7 @@
 #include "model/edges.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,6 +163,26 @@ int child_feed(struct world *w, const struct fact *fact)
 	return 0;
 }
 
+/* By default, and nothing else is meant by it. */
+static bool ends_process(uint16_t number)
+{
+	switch (number) {
+	case SIGTERM:
+	case SIGINT:
+	case SIGHUP:
+	case SIGQUIT:
+	case SIGABRT:
+	case SIGKILL:
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGILL:
+	case SIGFPE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void signal_feed(struct world *w, const struct fact *fact)
 {
 	const struct ev_signal *event = &fact->event->signal;
@@ -172,6 +193,8 @@ void signal_feed(struct world *w, const struct fact *fact)
 	if (!fact->process)
 		return;
 	sent = &fact->process->pub.sent;
+	if (ends_process(sent->number) && !ends_process(event->hdr.aux))
+		return; /* a timer, say, does not hide who asked it to end */
 	*sent = (struct signal_sent){
 		.ts = fact->ts, .number = event->hdr.aux, .sender = event->sender};
 	sent->from = from ? &from->pub : NULL;

@@ -270,7 +270,7 @@ void text_add_occupant(struct text_buffer *text, const struct process *process,
 	} else if (share->tid == TID_OTHERS) {
 		text_add(text, "many others");
 	} else {
-		bool own = share->pid == process->info.pid;
+		bool own = process && share->pid == process->info.pid;
 
 		if (own)
 			text_add(text, "another thread of this process (%u)", share->tid);

@@ -61,8 +61,8 @@ void text_add_signal(struct text_buffer *text, int number);
 void text_add_syscall(struct text_buffer *text, const struct process *process, int32_t sysno);
 /* Adds that a thread has a mutex, or had it so long before: " has", " had 1.20 ms ago". */
 void text_add_has(struct text_buffer *text, uint64_t had_ns);
-/* Adds the task that had the CPU while a thread of `process` waited for one; "nobody" if it was
- * idle. */
+/* Adds the task that had the CPU while a thread of `process` (NULL: of several) waited for one;
+ * "nobody" if it was idle. */
 void text_add_occupant(struct text_buffer *text, const struct process *process,
 		       const struct cpu_share *share);
 /* Adds when that was: the local time of day, "09:06:03.131", or where that is unknown the time

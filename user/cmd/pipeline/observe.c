@@ -247,6 +247,7 @@ static int targets_open_also(struct targets *targets, const struct observe_optio
 			     struct diag *diag)
 {
 	struct diag why = {0};
+	uint32_t refused = 0;
 	int err = 0;
 
 	for (uint32_t i = 0; i < options->also_count && targets->count < OBSERVE_PIDS_MAX; i++) {
@@ -254,7 +255,11 @@ static int targets_open_also(struct targets *targets, const struct observe_optio
 			continue;
 		err = target_open((pid_t)options->also[i], &why, &targets->list[targets->count]);
 		targets->count += !err;
+		refused += err != 0;
 	}
+	if (refused && targets->count && !options->quiet)
+		fprintf(stderr, "gilscope: %u of these cannot be observed; the last: %s.\n",
+			refused, why.what);
 	targets->meant = targets->count;
 	if (!targets->count) {
 		*diag = why;

@@ -76,7 +76,7 @@ static void text_no_cpu(struct text_buffer *text, const struct report *report,
 		return;
 	if (first->ns * 2 >= total) {
 		text_add(text, finding->neighbour_count > 1 ? "; mostly " : "; ");
-		text_add_occupant(text, finding->process->process, first);
+		text_add_occupant(text, one_process(finding), first);
 		text_add(text, " used it");
 		return;
 	}
@@ -84,7 +84,7 @@ static void text_no_cpu(struct text_buffer *text, const struct report *report,
 	text_add_number_of(text, finding->neighbour_count + finding->more_neighbours, "other",
 			   "others");
 	text_add(text, " used it, ");
-	text_add_occupant(text, finding->process->process, first);
+	text_add_occupant(text, one_process(finding), first);
 	text_add(text, " for ");
 	text_add_share(text, first->ns, total);
 }
@@ -94,8 +94,12 @@ static void advise_no_cpu(struct text_buffer *text, const struct report *report,
 {
 	const struct cpu_share *first = finding->neighbour_count ? &finding->neighbours[0] : NULL;
 
-	if (first && first->tid && first->pid == finding->process->process->info.pid)
+	if (first && first->tid && one_process(finding) &&
+	    first->pid == one_process(finding)->info.pid)
 		text_add(text, "Run fewer threads, or give the process more CPUs.");
+	else if (first && first->tid && is_observed(report, first->pid))
+		text_add(text, "Processes of the service compete with each other: run fewer, or "
+			       "give it more CPUs.");
 	else
 		text_add(text, "Give the process more CPU, or isolate it (cpuset, nice).");
 }

@@ -21,10 +21,38 @@ static bool asks_to_end(uint16_t signal)
 	return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
 }
 
+/* What supervisors send to end a process, one way or the other. */
+static bool may_end(uint16_t signal)
+{
+	return asks_to_end(signal) || signal == SIGABRT;
+}
+
 /* Whether it exited because of the last signal. */
 static bool was_told(const struct process *process)
 {
 	return process->sent.number && process->death.ts - process->sent.ts < ANSWER_NS;
+}
+
+/* A process has sent the signal that ended it. */
+static bool was_killed(const struct process *process)
+{
+	return process->death.signal && process->sent.number == process->death.signal &&
+	       process->sent.sender;
+}
+
+/* The out-of-memory killer also marks processes that are ending anyway. */
+static bool was_too_large(const struct process *process)
+{
+	return process->death.oom && process->death.signal == SIGKILL && !was_killed(process);
+}
+
+static bool is_crash(const struct process *process)
+{
+	int number = process->death.signal;
+
+	return (number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
+		number == SIGSYS || number == SIGTRAP || number == SIGABRT) &&
+	       !was_killed(process);
 }
 
 bool death_is_trouble(const struct process *process, bool serves)
@@ -33,8 +61,8 @@ bool death_is_trouble(const struct process *process, bool serves)
 
 	if (!death->known)
 		return false;
-	if (death->oom || death->signal)
-		return death->oom || !asks_to_end(death->signal) || death->signal == SIGQUIT;
+	if (death->signal)
+		return !asks_to_end(death->signal) || death->signal == SIGQUIT;
 	if (was_told(process) && asks_to_end(process->sent.number))
 		return false;
 	/* programs that exit with an error are nothing unusual; servers are */
@@ -64,19 +92,19 @@ static void process_died(struct collector *collector, const struct report *repor
 {
 	struct finding finding = {.id = FINDING_WORKER_DIED,
 				  .subject = SUBJECT_PROCESS,
+				  .process = process,
 				  .died = process,
 				  .sysno = SYSNO_UNKNOWN};
 
 	if (!death_is_trouble(process->process, process->loop_count) ||
 	    process->process->death.ts < report->window.start) /* of a live view's past */
 		return;
-	finding.process = report->process_count == 1 ? process : NULL;
 	finding.stall = last_stall(process);
 	if (finding.stall) {
 		finding.ns = finding.stall->end - finding.stall->start;
 		finding.handler = finding.stall->handler;
 	}
-	collector_add_again(collector, &finding);
+	collector_add_death(collector, &finding);
 }
 
 /* ── in words ────────────────────────────────────────────────────────────── */
@@ -101,24 +129,22 @@ static void add_sender(struct text_buffer *text, const struct signal_sent *sent)
 static void add_how(struct text_buffer *text, const struct process *process)
 {
 	const struct signal_sent *sent = &process->sent;
-	const struct death *death = &process->death;
 
-	if (death->oom) {
+	if (was_too_large(process)) {
 		text_add(text, "killed by the kernel for lack of memory");
-	} else if (death->signal) {
-		text_add(text, sent->number == death->signal && !sent->sender ? "ended by a crash, "
-									      : "killed by ");
-		text_add_signal(text, death->signal);
-		if (sent->number == death->signal && sent->sender)
-			add_sender(text, sent);
+		return;
 	}
+	text_add(text, is_crash(process) ? "ended by a crash, " : "killed by ");
+	text_add_signal(text, process->death.signal);
+	if (!is_crash(process) && sent->number == process->death.signal)
+		add_sender(text, sent);
 }
 
 /* "exited with status 1, 1.02 s after SIGABRT from process 4700 (gunicorn app:app)" */
 static void add_status(struct text_buffer *text, const struct process *process)
 {
 	text_add(text, " exited with status %u", process->death.status);
-	if (!was_told(process))
+	if (!was_told(process) || !may_end(process->sent.number))
 		return;
 	text_add(text, ", ");
 	text_add_duration(text, process->death.ts - process->sent.ts);
@@ -129,7 +155,7 @@ static void add_status(struct text_buffer *text, const struct process *process)
 
 void text_add_death(struct text_buffer *text, const struct process *process, bool many)
 {
-	if (process->death.oom || process->death.signal) {
+	if (process->death.signal) {
 		text_add(text, many ? " were " : " was ");
 		add_how(text, process);
 	} else {
@@ -165,13 +191,13 @@ static void text_died(struct text_buffer *text, const struct report *report,
 	text_add_frame(text, report, &finding->handler.frame);
 }
 
-static bool is_crash(const struct process *process)
+/* Its parent ended it, or told it to abort, which it did. */
+static bool by_supervisor(const struct process *process)
 {
-	int number = process->death.signal;
-
-	return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
-	       number == SIGSYS || number == SIGTRAP ||
-	       (number == SIGABRT && process->sent.number != SIGABRT);
+	if (!process->sent.from || process->sent.from != process->parent)
+		return false;
+	return process->death.signal ? was_killed(process)
+				     : was_told(process) && process->sent.number == SIGABRT;
 }
 
 static void advise_died(struct text_buffer *text, const struct report *report,
@@ -180,7 +206,7 @@ static void advise_died(struct text_buffer *text, const struct report *report,
 	const struct process *process = finding->died->process;
 	char size[SIZE_TEXT_MAX];
 
-	if (process->death.oom) {
+	if (was_too_large(process)) {
 		if (process->death.peak) {
 			text_add(text, "It had ");
 			text_add(text, "%s resident at most. ",
@@ -192,12 +218,12 @@ static void advise_died(struct text_buffer *text, const struct report *report,
 		text_add(text, "Python or a module of machine code crashed. Run it with "
 			       "`python -X faulthandler`, which prints the Python stack of every "
 			       "thread when it does.");
-	} else if (process->sent.from && finding->stall) {
+	} else if (by_supervisor(process) && finding->stall) {
 		text_add(text, "Supervisors replace workers that do not answer in time (gunicorn's "
 			       "--timeout, 5" NBSP "s with uvicorn). Find out from the other "
 			       "findings what kept it.");
-	} else if (process->sent.from) {
-		text_add(text, "Its supervisor replaced it: its log says why.");
+	} else if (by_supervisor(process)) {
+		text_add(text, "Its parent ended it: its log may say why.");
 	}
 }
 

@@ -13,7 +13,7 @@ static bool has_workers(const struct process_report *process)
 	       (!process->loop_count || process->process->supervisor);
 }
 
-static bool is_observed(const struct report *report, uint32_t pid)
+bool is_observed(const struct report *report, uint32_t pid)
 {
 	for (uint32_t p = 0; p < report->process_count; p++)
 		if (report->processes[p].process->info.pid == pid)

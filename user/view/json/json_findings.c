@@ -41,21 +41,15 @@ static json_t *subject_json(const struct report *report, const struct finding *f
 }
 
 /* Left out of a finding about one, or none. */
-static json_t *processes_json(const struct report *report, const struct finding *finding)
+static json_t *processes_json(const struct finding *finding)
 {
-	json_t *list = JSON_LEFT_OUT;
-	uint32_t number = 0;
+	json_t *list;
 
-	if (finding->process_count > 1)
-		list = json_array();
-	for (uint32_t p = 0; p < report->process_count && finding->process_count > 1; p++) {
-		const struct process_report *process = &report->processes[p];
-
-		if (finding_in_process(finding, process, number))
-			json_array_append_new(list, json_integer(process->process->info.pid));
-		for (uint32_t i = 0; i < process->loop_count; i++)
-			number += process->loops[i].stall_count;
-	}
+	if (finding->process_count < 2)
+		return JSON_LEFT_OUT;
+	list = json_array();
+	for (uint32_t i = 0; i < finding->process_count; i++)
+		json_array_append_new(list, json_integer(finding->pids[i]));
 	return list;
 }
 
@@ -72,7 +66,7 @@ json_t *json_finding(const struct report *report, const struct finding *finding)
 			.process = finding->process && finding->process_count < 2
 					   ? json_integer(finding->process->process->info.pid)
 					   : json_null(),
-			.processes = processes_json(report, finding),
+			.processes = processes_json(finding),
 			.subject = subject_json(report, finding), .ns = json_uint(finding->ns),
 			.count = json_uint(finding->count),
 			.worst_ns = json_uint(finding->worst_ns), .stalls = stalls,

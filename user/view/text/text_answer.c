@@ -88,7 +88,7 @@ void share_who(struct text_buffer *text, const struct report *report,
 	if (finding->id == FINDING_QUOTA)
 		text_add(text, "the cgroup's CPU quota");
 	else if (finding->id == FINDING_NO_CPU && finding->neighbour_count)
-		text_add_occupant(text, finding->process->process, &finding->neighbours[0]);
+		text_add_occupant(text, one_process(finding), &finding->neighbours[0]);
 	else if (finding->id == FINDING_STOPPED)
 		text_add(text, "%s", text_stop(finding->stop));
 	else if (finding->handler.role != HANDLER_NONE)

@@ -85,6 +85,8 @@ class Layout {
 					.slice(0, OPEN_POOLS_MOST),
 			);
 
+		const ordered = recording.threadsInOrder();
+
 		recording.processesInOrder().forEach((number, place) => {
 			const first = groups.length,
 				troubled = recording.stalledOf(number).count > 0;
@@ -98,8 +100,7 @@ class Layout {
 				});
 			for (const gil of recording.gils.filter(({ process }) => process === number))
 				groups.push({ ...unplaced, kind: "gil", gil });
-			const threads = recording
-					.threadsInOrder()
+			const threads = ordered
 					.filter(({ process }) => process === number)
 					.map(
 						(thread) =>
