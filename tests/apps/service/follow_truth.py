@@ -22,7 +22,7 @@ import sys
 import time
 
 UP_NS = time.monotonic_ns()
-BLOCKS, BLOCK_S, PAUSE_S = 12, 0.03, 0.02
+BLOCKS, BLOCK_S, PAUSE_S = 24, 0.03, 0.02
 WORKERS = 2
 
 
