@@ -15,9 +15,9 @@ import laws
 
 SERVICE = os.path.join(harness.APPS, "service", "follow_truth.py")
 WAYS = ["fork", "spawn", "forkserver", "shell", "exec", "late_exec"]
-# After the begin of a worker's code it takes 60 ms where there is a CPU to spare. How long it takes on
-# a busy machine is not these tests' to say: what counts is that it comes, and what is told from then
-# on.
+# After the begin of a worker's code it takes 60 ms where there is a CPU to spare. How long it takes
+# on a busy machine is not these tests' to say: what counts is that it comes, and what is told from
+# then on.
 COVERED_NS = 1_000_000_000
 SETTLED_NS = 50_000_000  # … and that its loop has waited once
 EDGE_NS = 5_000_000
