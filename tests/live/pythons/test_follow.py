@@ -45,8 +45,8 @@ def run(way, folder, *arguments):
 
 
 def covered_ns(report, pid):
-    """Since when its main thread is observed: it has a state all the time. With an exec there is one
-    process before, and one after it."""
+    """Since when its main thread is observed: it has a state all the time. With an exec there is a
+    process before it and one after it."""
     process = [each for each in report["processes"] if each["pid"] == pid][-1]
     end_ns = process["death"]["at_ns"] if "death" in process else report["window"]["end_ns"]
     (main,) = (thread for thread in process["threads"] if thread["tid"] == pid)
