@@ -12,6 +12,7 @@
 
 uint64_t value_duration(const char *text, struct argp_state *state);
 uint64_t value_seconds(const char *text, struct argp_state *state); /* a unit is not needed */
+/* What a text means. Supervisors are left out of `pids`, and known if workers of theirs are in. */
 struct found_pids {
 	uint32_t pids[OBSERVE_PIDS_MAX], supervisors[OBSERVE_PIDS_MAX];
 	uint32_t count, supervisor_count;
@@ -20,7 +21,7 @@ struct found_pids {
  * (processes.h): at least one, and at most `most`, and their supervisors. */
 void value_processes(const char *text, uint32_t most, struct found_pids *ret_found,
 		     struct argp_state *state);
-/* All processes with such a command line that can be observed, and their supervisors. */
+/* All processes with such a command line, and their supervisors; at least one. */
 void value_matching(const char *text, struct found_pids *ret_found, struct argp_state *state);
 /* A usage error: lists the processes that could be given, and exits. */
 void value_no_process(struct argp_state *state) __attribute__((noreturn));

@@ -163,7 +163,7 @@ int child_feed(struct world *w, const struct fact *fact)
 	return 0;
 }
 
-/* By default, and nothing else is meant by it. */
+/* Signals that end a process or tell it to end; others mostly tell it something else. */
 static bool ends_process(uint16_t number)
 {
 	switch (number) {

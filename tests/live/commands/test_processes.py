@@ -120,7 +120,9 @@ def test_a_service_is_observed_with_its_supervisor():
         for word in (f":{app.port}", "supervised-and-observed"):
             done = run("attach", word, "-d", "100ms", "--json")
             assert pids_of(done) == pids
-            assert f"also observing their supervisor: {app.pid}." in done.stderr
+            assert f"also observing its supervisor: {app.pid}." in done.stderr
+            titles = {each["pid"]: each["title"] for each in json.loads(done.stdout)["processes"]}
+            assert titles[app.said[1]].startswith("worker 1 of "), titles
             alone = run("attach", word, "-d", "100ms", "--json", "--no-follow")
             assert pids_of(alone) == {app.said[1]}
 

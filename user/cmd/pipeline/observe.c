@@ -258,8 +258,8 @@ static int targets_open_also(struct targets *targets, const struct observe_optio
 		refused += err != 0;
 	}
 	if (refused && targets->count && !options->quiet)
-		fprintf(stderr, "gilscope: %u of these cannot be observed; the last: %s.\n",
-			refused, why.what);
+		fprintf(stderr, "gilscope: %u process%s could not be observed; the last: %s.\n",
+			refused, refused == 1 ? "" : "es", why.what);
 	targets->meant = targets->count;
 	if (!targets->count) {
 		*diag = why;
@@ -267,8 +267,9 @@ static int targets_open_also(struct targets *targets, const struct observe_optio
 	}
 	if (!options->matched && targets->count > targets->given && !options->quiet)
 		say_targets(targets, targets->given,
-			    targets->count == targets->given + 1 ? "their supervisor"
-								 : "their supervisors");
+			    targets->count > targets->given + 1 ? "their supervisors"
+			    : targets->given > 1		? "their supervisor"
+								: "its supervisor");
 	return 0;
 }
 

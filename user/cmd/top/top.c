@@ -291,6 +291,8 @@ static int choose(struct options *options)
 	if (chosen == CHOSEN_PROCESS) {
 		observe->pids[0] = pid;
 		observe->pid_count = 1;
+		observe->also_count = 0; /* nor what was observed with the one before */
+		observe->matched = false;
 	}
 	return chosen == CHOSEN_END ? EXIT_OK : -1;
 }

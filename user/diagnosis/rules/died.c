@@ -18,13 +18,13 @@ enum {
 /* These ask a process to end. */
 static bool asks_to_end(uint16_t signal)
 {
-	return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
+	return signal == SIGTERM || signal == SIGINT || signal == SIGHUP;
 }
 
 /* What supervisors send to end a process, one way or the other. */
 static bool may_end(uint16_t signal)
 {
-	return asks_to_end(signal) || signal == SIGABRT;
+	return asks_to_end(signal) || signal == SIGQUIT || signal == SIGABRT;
 }
 
 /* Whether it exited because of the last signal. */
@@ -62,11 +62,11 @@ bool death_is_trouble(const struct process *process, bool serves)
 	if (!death->known)
 		return false;
 	if (death->signal)
-		return !asks_to_end(death->signal) || death->signal == SIGQUIT;
-	if (was_told(process) && asks_to_end(process->sent.number))
-		return false;
+		return !asks_to_end(death->signal);
+	if (was_told(process) && may_end(process->sent.number))
+		return death->status && process->sent.number == SIGABRT;
 	/* programs that exit with an error are nothing unusual; servers are */
-	return death->status && (serves || process->sent.number == SIGABRT);
+	return death->status && serves;
 }
 
 /* The longest of the stalls in which its loops ended; NULL: none. One that ended before is whole,
@@ -207,11 +207,9 @@ static void advise_died(struct text_buffer *text, const struct report *report,
 	char size[SIZE_TEXT_MAX];
 
 	if (was_too_large(process)) {
-		if (process->death.peak) {
-			text_add(text, "It had ");
-			text_add(text, "%s resident at most. ",
+		if (process->death.peak)
+			text_add(text, "It had %s resident at most. ",
 				 size_text(process->death.peak * 1024, size));
-		}
 		text_add(text, "Raise the memory limit, run fewer workers, or find out with a "
 			       "memory profiler (memray) what it is used for.");
 	} else if (is_crash(process)) {

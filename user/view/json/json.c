@@ -485,9 +485,12 @@ static json_t *service_json(const struct report *report)
 {
 	const struct process_report **sorted = service_sort(report);
 	struct unresponsive all = unresponsive_of(report);
-	json_t *worst_first = json_array();
+	json_t *worst_first;
 
-	for (uint32_t p = 0; sorted && p < report->process_count; p++)
+	if (!sorted && report->process_count)
+		return NULL;
+	worst_first = json_array();
+	for (uint32_t p = 0; p < report->process_count; p++)
 		json_array_append_new(worst_first, json_integer(sorted[p]->process->info.pid));
 	free(sorted);
 	return JSON_NEW(report_service, .loops = json_integer(all.loops),

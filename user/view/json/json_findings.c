@@ -62,15 +62,14 @@ json_t *json_finding(const struct report *report, const struct finding *finding)
 	finding_advice(&advice, report, finding);
 	for (uint32_t i = 0; i < finding->stall_count; i++)
 		json_array_append_new(stalls, json_integer(finding->stalls[i]));
-	return JSON_NEW(report_finding, .id = json_string(finding_name(finding->id)),
-			.process = finding->process && finding->process_count < 2
-					   ? json_integer(finding->process->process->info.pid)
-					   : json_null(),
-			.processes = processes_json(finding),
-			.subject = subject_json(report, finding), .ns = json_uint(finding->ns),
-			.count = json_uint(finding->count),
-			.worst_ns = json_uint(finding->worst_ns), .stalls = stalls,
-			.ongoing = json_boolean(finding->ongoing),
-			.evidence = json_string(finding_evidence_name(finding->evidence)),
-			.text = json_words(&text), .advice = json_words(&advice));
+	return JSON_NEW(
+		report_finding, .id = json_string(finding_name(finding->id)),
+		.process = one_process(finding) ? json_integer(one_process(finding)->info.pid)
+						: json_null(),
+		.processes = processes_json(finding), .subject = subject_json(report, finding),
+		.ns = json_uint(finding->ns), .count = json_uint(finding->count),
+		.worst_ns = json_uint(finding->worst_ns), .stalls = stalls,
+		.ongoing = json_boolean(finding->ongoing),
+		.evidence = json_string(finding_evidence_name(finding->evidence)),
+		.text = json_words(&text), .advice = json_words(&advice));
 }

@@ -13,7 +13,7 @@
 
 static void add_observed(struct text_buffer *text, const struct process_report *process)
 {
-	text_add_duration(text, process->observed_ns);
+	text_add_duration_or_dot(text, process->observed_ns);
 }
 
 static void add_stalls(struct text_buffer *text, const struct process_report *process)
