@@ -225,7 +225,7 @@ static int make_rest(const struct text_page *page, const struct finding_list *fi
 
 /* A sentence for each loop, or about the GIL, as in the report. */
 struct first_verdicts {
-	const struct text_page *page;
+	const struct canvas *canvas;
 	uint32_t left;
 };
 
@@ -236,17 +236,30 @@ static void put_verdict(void *ctx, const struct text_buffer *paragraph)
 	if (!first->left)
 		return;
 	first->left--;
-	canvas_paragraph(&first->page->canvas, "  ", 2, paragraph);
+	canvas_paragraph(first->canvas, "  ", 2, paragraph);
 }
 
-static void show_quiet(const struct text_page *page)
+/* Takes the rows that it needs, beyond an empty one. 0 or -ENOMEM. */
+static int show_quiet(const struct text_page *page, uint32_t *rows)
 {
-	struct first_verdicts first = {page, 2};
+	_cleanup_(freep) char *bytes = NULL;
+	struct canvas canvas = page->canvas;
+	struct first_verdicts first = {&canvas, 2};
+	size_t size;
+	uint32_t lines;
 
-	fputc('\n', page->canvas.file);
+	canvas.file = open_memstream(&bytes, &size);
+	if (!canvas.file)
+		return -ENOMEM;
 	for (uint32_t p = 0; p < page->report->process_count; p++)
 		verdict_paragraphs(page->report, &page->report->processes[p],
 				   &(struct paragraph_sink){put_verdict, &first});
+	if (fclose(canvas.file))
+		return -ENOMEM;
+	fprintf(page->canvas.file, "\n%s", bytes);
+	lines = count_lines(bytes);
+	*rows -= lines < *rows ? lines : *rows;
+	return 0;
 }
 
 int text_screen(const struct text_page *page, const char *more)
@@ -271,10 +284,10 @@ int text_screen(const struct text_page *page, const char *more)
 		fputc('\n', page->canvas.file);
 		rows -= 1 + show_split(page, &all, findings);
 	} else if (findings->list[0].id != FINDING_NOTHING_FOUND) {
-		show_quiet(page);
-		rows -= 2;
+		err = show_quiet(page, &rows);
 	}
-	err = show_findings(page, findings, rows);
+	if (!err)
+		err = show_findings(page, findings, rows);
 	if (!err)
 		fputs(rest, page->canvas.file);
 	findings_free(findings);
