@@ -106,10 +106,32 @@ char *duration_text(uint64_t ns, char text[static DURATION_TEXT_MAX])
 	return text;
 }
 
-uint64_t clock_now_ns(void)
+uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+uint64_t clock_now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t clock_epoch_ns(clockid_t clock)
+{
+	uint64_t closest_ns = UINT64_MAX, epoch_ns = 0;
+
+	for (int i = 0; i < 8; i++) {
+		uint64_t before_ns = clock_now_ns();
+		uint64_t of_day_ns = clock_ns(CLOCK_REALTIME) - clock_ns(clock);
+		uint64_t took_ns = clock_now_ns() - before_ns;
+
+		if (took_ns < closest_ns) {
+			closest_ns = took_ns;
+			epoch_ns = of_day_ns;
+		}
+	}
+	return epoch_ns;
 }

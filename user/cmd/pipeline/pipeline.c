@@ -17,7 +17,6 @@
 void pipeline_live_head(struct stream_head *head)
 {
 	struct utsname uts = {0};
-	struct timespec now;
 
 	memset(head, 0, sizeof(*head));
 	uname(&uts);
@@ -25,8 +24,7 @@ void pipeline_live_head(struct stream_head *head)
 	head->mode = MODE_EXACT;
 	snprintf(head->kernel, sizeof(head->kernel), "%.60s %.30s", uts.release, uts.machine);
 	head->monotonic_ns = clock_now_ns();
-	clock_gettime(CLOCK_REALTIME, &now);
-	head->realtime_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+	head->realtime_ns = clock_epoch_ns(CLOCK_MONOTONIC) + head->monotonic_ns;
 }
 
 /* A drawing, if there is one, gets the same intervals as the report's fold. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/duration.h"
 #include "base/interrupt.h"
 #include "python/process/bounded.h"
 #include "python/process/proc.h"
@@ -20,17 +21,9 @@
 
 static uint64_t until_ns; /* of our CPU time; 0: no limit */
 
-static uint64_t cpu_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 void pages_allow(uint64_t cpu_ns)
 {
-	until_ns = cpu_now_ns() + cpu_ns;
+	until_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) + cpu_ns;
 }
 
 bool pages_over(void)
@@ -40,13 +33,13 @@ bool pages_over(void)
 	if (!interrupted())
 		return false;
 	if (!over_ns)
-		over_ns = cpu_now_ns() + PAGES_ALLOW_END_NS;
-	return cpu_now_ns() >= over_ns;
+		over_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) + PAGES_ALLOW_END_NS;
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID) >= over_ns;
 }
 
 static bool is_allowed(void)
 {
-	return !pages_over() && (!until_ns || cpu_now_ns() < until_ns);
+	return !pages_over() && (!until_ns || clock_ns(CLOCK_PROCESS_CPUTIME_ID) < until_ns);
 }
 
 /* ── page map ────────────────────────────────────────────────────────────── */

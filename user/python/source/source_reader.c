@@ -80,14 +80,6 @@ static int program_origin(pid_t pid, struct program *ret_program)
 	return !err && ret_program->forked ? -ESRCH : err;
 }
 
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 /* Time of day, with the grain of a tick, by which start times are rounded down. */
 static int program_started(pid_t pid, uint64_t *ret_ns)
 {
@@ -96,8 +88,7 @@ static int program_started(pid_t pid, uint64_t *ret_ns)
 	int err = program_origin(pid, &program);
 
 	if (!err)
-		*ret_ns = now_ns(CLOCK_REALTIME) - now_ns(CLOCK_BOOTTIME) +
-			  (program.start_ticks + 1) * tick_ns;
+		*ret_ns = clock_epoch_ns(CLOCK_BOOTTIME) + (program.start_ticks + 1) * tick_ns;
 	return err;
 }
 
