@@ -196,8 +196,9 @@ static int pthread_tid_calibrate(const struct target *target, struct threads *th
 static int mark_python(const struct target *target, struct threads *threads)
 {
 	_cleanup_(freep) struct python_thread_state *states = NULL;
+	bool whole;
 	int count = runtime_thread_states((pid_t)target->info.pid, &target->layout, target->runtime,
-					  &states);
+					  &states, &whole);
 	int err = count == -ENOMEM ? -ENOMEM : 0;
 
 	if (!err && target->layout.tstate_native_thread_id == LAYOUT_NONE)
@@ -206,7 +207,7 @@ static int mark_python(const struct target *target, struct threads *threads)
 		threads->python = calloc((size_t)count, sizeof(*threads->python));
 		err = threads->python ? 0 : -ENOMEM;
 	}
-	threads->whole = count > 0;
+	threads->whole = whole && count > 0;
 	for (int i = 0; !err && i < count; i++) {
 		struct target_thread *thread = thread_of(threads, target, &states[i]);
 

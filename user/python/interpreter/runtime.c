@@ -35,8 +35,9 @@ static bool known(const struct interpreter *list, int count, uint64_t address)
 	return false;
 }
 
-int runtime_interpreters(pid_t pid, const struct python_layout *layout, uint64_t runtime,
-			 struct interpreter *list)
+/* Not `ret_whole`: there may be others. */
+static int interpreters_read(pid_t pid, const struct python_layout *layout, uint64_t runtime,
+			     struct interpreter *list, bool *ret_whole)
 {
 	uint64_t address;
 	int count = 0, err = memory_read_u64(pid, runtime + layout->runtime_interpreters, &address);
@@ -48,6 +49,7 @@ int runtime_interpreters(pid_t pid, const struct python_layout *layout, uint64_t
 		count++;
 		err = memory_read_u64(pid, address + layout->interp_next, &address);
 	}
+	*ret_whole = !err && !address;
 	if (!count)
 		return err ? err : -EAGAIN;
 	/* new interpreters are put in front, so the main one is the last */
@@ -58,6 +60,14 @@ int runtime_interpreters(pid_t pid, const struct python_layout *layout, uint64_t
 		list[count - 1 - i] = swap;
 	}
 	return list[0].gil ? count : -EAGAIN;
+}
+
+int runtime_interpreters(pid_t pid, const struct python_layout *layout, uint64_t runtime,
+			 struct interpreter *list)
+{
+	bool whole;
+
+	return interpreters_read(pid, layout, runtime, list, &whole);
 }
 
 int runtime_thread_state(pid_t pid, const struct python_layout *layout, uint64_t address,
@@ -77,6 +87,7 @@ int runtime_thread_state(pid_t pid, const struct python_layout *layout, uint64_t
 struct thread_states {
 	struct python_thread_state *list;
 	int count, room;
+	bool whole;
 };
 
 /* Room for one more. What a few threads need is small: a snapshot must not wait for the pages of a
@@ -96,7 +107,8 @@ static bool states_grow(struct thread_states *states)
 	return true;
 }
 
-/* One interpreter's threads. THREAD_STATES_MAX bounds them and ends cycles. */
+/* One interpreter's threads. THREAD_STATES_MAX bounds them and ends cycles; what lies behind that,
+ * or behind a state that cannot be read, is not known. */
 static int threads_walk(pid_t pid, const struct python_layout *layout, uint64_t interpreter,
 			struct thread_states *states)
 {
@@ -112,20 +124,23 @@ static int threads_walk(pid_t pid, const struct python_layout *layout, uint64_t 
 		if (!err)
 			states->count++;
 	}
+	if (err || address)
+		states->whole = false;
 	return 0;
 }
 
 int runtime_thread_states(pid_t pid, const struct python_layout *layout, uint64_t runtime,
-			  struct python_thread_state **ret_list)
+			  struct python_thread_state **ret_list, bool *ret_whole)
 {
 	_cleanup_(freep) struct interpreter *interpreters = calloc(INTERPRETERS_MAX,
 								   sizeof(*interpreters));
 	struct thread_states states = {0};
 	int interpreter_count, err = 0;
 
+	*ret_whole = false;
 	if (!interpreters)
 		return -ENOMEM;
-	interpreter_count = runtime_interpreters(pid, layout, runtime, interpreters);
+	interpreter_count = interpreters_read(pid, layout, runtime, interpreters, &states.whole);
 	if (interpreter_count < 0)
 		return interpreter_count;
 	for (int i = 0; i < interpreter_count && !err; i++)
@@ -135,6 +150,7 @@ int runtime_thread_states(pid_t pid, const struct python_layout *layout, uint64_
 		return err;
 	}
 	*ret_list = states.list;
+	*ret_whole = states.whole;
 	return states.count;
 }
 

@@ -28,10 +28,11 @@ struct python_thread_state {
 				      not store it */
 };
 
-/* All thread states of all interpreters. The list is the caller's to free. Returns their number or
+/* All thread states of all interpreters. The list is the caller's to free. Not `ret_whole`: a list
+ * had no end, or a state of it could not be read, so there may be others. Returns their number or
  * -errno. */
 int runtime_thread_states(pid_t pid, const struct python_layout *layout, uint64_t runtime,
-			  struct python_thread_state **ret_list);
+			  struct python_thread_state **ret_list, bool *ret_whole);
 int runtime_thread_state(pid_t pid, const struct python_layout *layout, uint64_t address,
 			 struct python_thread_state *ret_state);
 
