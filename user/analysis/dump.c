@@ -316,6 +316,8 @@ bool dump_is_complete(const struct dump_list *list, bool stacks)
 			return false;
 		if (stacks && !thread_state_sleeps(entry->state) && !entry->ref.stack)
 			return false;
+		if (entry->state == TS_GIL_WAIT && !entry->waits_for && !entry->gil->free)
+			return false;
 	}
 	return true;
 }

@@ -90,8 +90,9 @@ int dump_take(struct dump *dump, struct world *world, uint64_t ts);
 const struct dump_list *dump_list(const struct dump *dump);
 
 /*
- * Is it known of every thread of Python's what it does, and, with `stacks`, of every one that does
- * not sleep where it is? If not, the process may just have had no CPU since evidence began.
+ * Is it known of every thread of Python's what it does, of one that waits for the GIL who has it,
+ * and, with `stacks`, of every one that does not sleep where it is? If not, the process may just
+ * have had no CPU since evidence began.
  */
 bool dump_is_complete(const struct dump_list *list, bool stacks);
 
