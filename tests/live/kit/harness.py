@@ -523,9 +523,11 @@ class Running:
 
 
 def attach(app, *arguments, stall="20ms"):
-    """Starts an attach with the priority of its application."""
+    """Starts an attach that no busy thread of this machine delays (undisturbed()). Where the
+    application has neighbours that take the CPU, they would take the observer's, too."""
     return Running(
-        "attach", app.pid, "-d", "60s", "--stall", stall, "--json", *arguments, prefix=app.prefix
+        *("attach", app.pid, "-d", "60s", "--stall", stall, "--json", *arguments),
+        prefix=app.prefix or undisturbed(),
     )
 
 

@@ -107,13 +107,14 @@ class Measurement:
         marks = [mark for mark in self._marks if mark.name in work.WORK]
         self.expected = len(marks)
         self.found = self.right = 0
+        slow_ns = laws.slow_ns(marks)
         for mark in marks:
             stall = self._check(laws.the_stall, self.report, mark)
             if stall is None:
                 continue
             self.found += 1
             before = len(self.faults)
-            self._check(laws.check_cause, stall, mark, work.WORK[mark.name], self._mode)
+            self._check(laws.check_cause, stall, mark, work.WORK[mark.name], self._mode, slow_ns)
             self._check(laws.check_details, self.report, stall, mark, work.WORK[mark.name])
             self.right += len(self.faults) == before
         self.faults += [f"invented: {stall}" for stall in laws.uninvited(self.report, self._marks)]

@@ -65,7 +65,8 @@ def test_the_process_is_described(recording):
 def test_a_blocked_loop_is_one_stall_with_its_cause(recording, name):
     mark, known = recording.marks[name], work.WORK.get(name, work.WORK["socket_wait"])
     stall = laws.the_stall(recording.report, mark)
-    laws.check_cause(stall, mark, known, recording.mode)
+    slow_ns = laws.slow_ns(recording.marks.values())
+    laws.check_cause(stall, mark, known, recording.mode, slow_ns)
     laws.check_details(recording.report, stall, mark, known)
 
 
