@@ -30,7 +30,8 @@ uint64_t clock_ns(clockid_t clock);
 /* Now, by CLOCK_MONOTONIC, the clock of all records. */
 uint64_t clock_now_ns(void);
 /* The time of day (CLOCK_REALTIME, ns) at which this clock was at 0: added to one of its times, it
- * gives the time of day. Both are read within microseconds, also where this thread loses its CPU. */
+ * gives the time of day. Both are read within microseconds, also where this thread loses its CPU.
+ */
 uint64_t clock_epoch_ns(clockid_t clock);
 
 #endif
