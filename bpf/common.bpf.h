@@ -243,33 +243,9 @@ static __always_inline void emit_unknown_gil(struct shared_gil_key *key, __u16 c
 	emit(&record, sizeof(record));
 }
 
-static __always_inline void emit_queued(__u64 ts, __u32 cpu, __u32 tid, __u64 since)
-{
-	struct ev_queued record = {.hdr = HDR(QUEUED, ts, tid, cpu, 0), .since = since};
-
-	emit(&record, sizeof(record));
-}
-
-/*
- * When the current thread got this CPU, by the kernel's own notes; 0 if they do not say, or it has
- * had one more than once since it left the last one. Says as well since when it had been queued.
- */
-static __always_inline __u64 arrival(__u64 ts, __u32 cpu, const struct cpu_note *note, __u32 tid)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-	const struct thread_note *thread = bpf_map_lookup_elem(&notes, &tid);
-	__u64 arrived;
-
-	if (!bpf_core_field_exists(task->sched_info.last_arrival) || !thread || !note->clock_ahead)
-		return 0;
-	arrived = BPF_CORE_READ(task, sched_info.last_arrival) + note->clock_ahead;
-	if (BPF_CORE_READ(task, sched_info.pcount) != thread->arrivals + 1 || arrived < note->ts ||
-	    arrived > ts)
-		return 0;
-	emit_queued(ts, cpu, tid,
-		    arrived - (BPF_CORE_READ(task, sched_info.run_delay) - thread->run_delay));
-	return arrived;
-}
+/* sched.bpf.c: the current thread has this CPU, and the kernel did not report the switch. Returns
+ * 0. A global function, like that of a stack, as nearly every probe may call it. */
+extern int report_gap(__u64 ts, __u32 cpu, __u32 tid);
 
 /*
  * A thread that acts on a CPU must be the one that the last switch put there. If it is not, the
@@ -277,29 +253,18 @@ static __always_inline __u64 arrival(__u64 ts, __u32 cpu, const struct cpu_note 
  * (docs/decisions/probes.md#switches-that-the-kernel-does-not-report). The thread's state is then
  * unknown since it got the CPU, or if that is not known either, since that last switch.
  */
-static __always_inline void check_presence(__u64 ts, __u32 cpu, struct cpu_note *note, __u32 tid)
+static __always_inline void check_presence(__u64 ts, __u32 cpu, const struct cpu_note *note,
+					   __u32 tid)
 {
-	struct ev_gap record = {.hdr = HDR(GAP, ts, tid, cpu, 0)};
-
-	if (note->tid == tid || !note->ts)
-		return;
-	record.since = arrival(ts, cpu, note, tid);
-	if (!record.since)
-		record.since = note->ts;
-	note->tid = tid;
-	note->tgid = bpf_get_current_pid_tgid() >> 32;
-	note->traced = true;
-	note->reported = false;
-	note->ts = ts;
-	stop_waiting(bpf_map_lookup_elem(&notes, &tid));
-	emit(&record, sizeof(record));
+	if (note->tid != tid && note->ts)
+		report_gap(ts, cpu, tid);
 }
 
 /* The same for the current thread, in a probe that it has run into. */
 static __always_inline void check_current(__u64 ts, __u32 tid)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
-	struct cpu_note *note = cpu_note_of(cpu);
+	const struct cpu_note *note = cpu_note_of(cpu);
 
 	if (note)
 		check_presence(ts, cpu, note, tid);

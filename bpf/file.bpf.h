@@ -48,8 +48,9 @@ static __always_inline enum descriptor_place descriptor_place(__s32 sysno)
 	return NO_DESCRIPTOR;
 }
 
-static __always_inline struct file *file_of(struct task_struct *task, __u32 descriptor)
+static __always_inline struct file *file_of(__u32 descriptor)
 {
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
 	struct file **files = BPF_CORE_READ(table, fd), *file = 0;
 
@@ -76,11 +77,11 @@ static __always_inline void read_peer(struct shared_file *record, struct file *f
 	}
 }
 
-/* `argument`: the first one of the system call that `task`, the current task, goes to sleep in. */
-static __always_inline void send_file(__u64 ts, struct task_struct *task, __s32 sysno,
-				      __u64 argument, __u64 second)
+/* `argument`: the first one of the system call that the current thread goes to sleep in. */
+static __always_inline void send_file(__u64 ts, __u32 tid, __s32 sysno, __u64 argument,
+				      __u64 second)
 {
-	struct shared_file record = {.hdr = HDR(SLEEPS_ON, ts, (__u32)task->pid, 0, 0)};
+	struct shared_file record = {.hdr = HDR(SLEEPS_ON, ts, tid, 0, 0)};
 	enum descriptor_place place = descriptor_place(sysno);
 	__s32 descriptor = (__s32)argument;
 	struct file *file;
@@ -90,7 +91,7 @@ static __always_inline void send_file(__u64 ts, struct task_struct *task, __s32 
 	if (place == DESCRIPTOR_POLLED &&
 	    (second != 1 || bpf_probe_read_user(&descriptor, sizeof(descriptor), (void *)argument)))
 		return;
-	file = file_of(task, (__u32)descriptor);
+	file = file_of((__u32)descriptor);
 	if (!file)
 		return;
 	record.hdr.type = RING_FILE;

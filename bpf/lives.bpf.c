@@ -175,10 +175,10 @@ static __always_inline void emit_death(__u64 ts, struct task_struct *task)
 	__u32 code = task->exit_code;
 	struct ev_death record = {.hdr = HDR(DEATH, ts, task->tgid, code & SIGNAL_MASK, 0),
 				  .status = code >> 8 & 0xff,
-				  .peak = task->signal->maxrss * page_kb};
+				  .peak = BPF_CORE_READ(task, signal, maxrss) * page_kb};
 
 	/* set by mark_oom_victim() in mm/oom_kill.c */
-	if (task->signal->oom_mm)
+	if (BPF_CORE_READ(task, signal, oom_mm))
 		record.hdr.flags |= EVF_DEATH_OOM;
 	if (code & SIGNAL_DUMPED)
 		record.hdr.flags |= EVF_DEATH_CORE;
@@ -190,9 +190,10 @@ int BPF_PROG(on_exit, struct task_struct *task)
 {
 	__u64 ts = bpf_ktime_get_ns();
 	__u32 tid = TASK_PID(task), tgid = task->tgid;
+	int live = BPF_CORE_READ(task, signal, live.counter);
 
 	/* do_exit() has counted this thread down before it gets here */
-	if (task->signal->live.counter == 0 && is_family(tgid)) {
+	if (live == 0 && is_family(tgid)) {
 		bpf_map_delete_elem(&family, &tgid);
 		emit_family(tgid, SHARED_FAMILY_EXIT);
 	}
@@ -202,7 +203,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 
 	struct ev_thread_exit record = {.hdr = HDR(THREAD_EXIT, ts, tid, 0, 0)};
 	emit(&record, sizeof(record));
-	if (task->signal->live.counter == 0) {
+	if (live == 0) {
 		emit_death(ts, task);
 
 		struct ev_process_exit last = {.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, 0)};

@@ -190,7 +190,7 @@ int on_sys_exit_event(const struct sys_exit_event *event)
 static __always_inline bool is_open_epoll(__u32 fd)
 {
 	static const char epoll[12] = "[eventpoll]";
-	struct file *file = file_of((struct task_struct *)bpf_get_current_task(), fd);
+	struct file *file = file_of(fd);
 	char name[sizeof(epoll)] = {};
 
 	if (!file)

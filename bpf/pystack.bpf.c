@@ -5,7 +5,8 @@
  *
  * Everything read belongs to the target and may be anything: every read may fail, every list has a
  * limit, every index is masked. The body of each long loop is a global function, which the verifier
- * checks once rather than once per round.
+ * checks once rather than once per round; and so is a part of its rounds, as a thousand calls take
+ * the verifier as long as all the rest.
  */
 #include "pywalk.bpf.h"
 
@@ -15,6 +16,8 @@ __u32 code_deaths = 0;
 enum {
 	STEPS_MAX = 1100, /* frames read, including shims between them; Python itself ends a
 			     recursion at 1000, unless the program raises that */
+	STEPS_PART = 50,
+	FRAMES_PART = 16, /* divides SHARED_FRAMES_MAX */
 	GAP = SHARED_FRAMES_MAX - SHARED_FRAMES_OUTER -
 	      1,       /* index of the frame for those left out */
 	WINDOW = 1024, /* bytes read at once where frames are adjacent */
@@ -185,6 +188,16 @@ __noinline int pystack_walk(__u32 slot)
 	return keep_frame(walk, frame, code) ? 3 : 0;
 }
 
+/* Up to STEPS_PART frames more. 0: there are others; else what pystack_walk() returned. */
+__noinline int pystack_walk_on(__u32 slot)
+{
+	int end = 0;
+
+	for (int i = 0; i < STEPS_PART && !end; i++)
+		end = pystack_walk(slot);
+	return end;
+}
+
 /* The number-th of the outermost frames, from where it is kept to where it belongs in the stack. */
 static __always_inline void move_out(struct walk *walk, __u32 number, __u32 first)
 {
@@ -262,6 +275,17 @@ __noinline int pystack_compare(__u32 slot, __u32 index)
 	return !index || instruction(walk, code) != kept->lasti;
 }
 
+/* The frames `index` - 1 to `index` - FRAMES_PART, from the outermost inward. Not 0: the rest need
+ * not be compared. */
+__noinline int pystack_compare_on(__u32 slot, __u32 index)
+{
+	int end = 0;
+
+	for (int i = 0; i < FRAMES_PART && !end; i++)
+		end = pystack_compare(slot, --index);
+	return end;
+}
+
 /*
  * A popped frame keeps its contents until its memory is reused. So after the comparison: walk
  * outward from the current innermost frame to one that was kept; everything inside that one has
@@ -308,6 +332,17 @@ __noinline int pystack_drop_returned(__u32 slot, __u64 tstate)
 	return 0;
 }
 
+/* FRAMES_PART frames from place `to` on, each from `first` places further out. */
+__noinline int pystack_move_in(__u32 slot, __u32 to, __u32 first)
+{
+	struct walk *walk = walk_at(slot);
+
+	for (__u32 i = 0; walk && i < FRAMES_PART; i++)
+		walk->stack.frames[(to + i) % SHARED_FRAMES_MAX] =
+			walk->stack.frames[(to + i + first) % SHARED_FRAMES_MAX];
+	return 0;
+}
+
 /* Removes the frames inside `first`. */
 __noinline int pystack_remove_inner(__u32 slot)
 {
@@ -320,16 +355,27 @@ __noinline int pystack_remove_inner(__u32 slot)
 	if (walk->root && walk->root_index < first)
 		walk->root = 0;
 	walk->count -= first;
-	for (__u32 i = 0; i < SHARED_FRAMES_MAX; i++) {
-		if (i >= walk->count)
-			break;
-		walk->stack.frames[i % SHARED_FRAMES_MAX] =
-			walk->stack.frames[(i + first) % SHARED_FRAMES_MAX];
-	}
+	for (__u32 i = 0; i < SHARED_FRAMES_MAX && i < walk->count; i += FRAMES_PART)
+		pystack_move_in(slot, i, first);
 	return 0;
 }
 
 /* ── what is sent ────────────────────────────────────────────────────────── */
+
+/* With the frames from `index` on, at most FRAMES_PART of them. */
+__noinline __u64 pystack_hash_on(__u32 slot, __u32 index, __u64 hash)
+{
+	const struct walk *walk = walk_at(slot);
+
+	for (__u32 i = 0; walk && i < FRAMES_PART && index + i < walk->count; i++) {
+		const struct shared_frame *frame =
+			&walk->stack.frames[(index + i) % SHARED_FRAMES_MAX];
+
+		hash = shared_mix(hash, frame->code);
+		hash = shared_mix(hash, (__u64)frame->lasti << 32 | frame->check);
+	}
+	return hash;
+}
 
 __noinline __u64 pystack_hash(__u32 slot)
 {
@@ -341,14 +387,8 @@ __noinline __u64 pystack_hash(__u32 slot)
 	/* forked workers may have different code objects at one address, as similar as two objects
 	 * of the same age can be */
 	hash = shared_mix(walk->stack.hdr.flags, bpf_get_current_pid_tgid() >> 32);
-	for (__u32 i = 0; i < SHARED_FRAMES_MAX; i++) {
-		const struct shared_frame *frame = &walk->stack.frames[i];
-
-		if (i >= walk->count)
-			break;
-		hash = shared_mix(hash, frame->code);
-		hash = shared_mix(hash, (__u64)frame->lasti << 32 | frame->check);
-	}
+	for (__u32 i = 0; i < SHARED_FRAMES_MAX && i < walk->count; i += FRAMES_PART)
+		hash = pystack_hash_on(slot, i, hash);
 	return hash > SHARED_STACK_EMPTY ? hash : hash + 2;
 }
 
@@ -394,8 +434,8 @@ static __noinline int walk_frames(struct walk *walk, __u32 slot, __u64 tstate)
 	walk->deaths = *(volatile __u32 *)&code_deaths;
 	walk->next = first_frame(&walk->python, tstate);
 	forget_window(walk);
-	for (int i = 0; i < STEPS_MAX; i++) {
-		int end = pystack_walk(slot);
+	for (int i = 0; i < STEPS_MAX / STEPS_PART; i++) {
+		int end = pystack_walk_on(slot);
 
 		if (end == 1)
 			return 0;
@@ -427,11 +467,11 @@ static __noinline int recheck_innermost(struct walk *walk, __u32 slot, __u64 tst
 
 static __noinline int drop_changed(struct walk *walk, __u32 slot, __u64 tstate)
 {
-	__u32 index = walk->count;
+	__u32 count = walk->count;
 
 	forget_window(walk);
-	for (int i = 0; i < SHARED_FRAMES_MAX; i++)
-		if (pystack_compare(slot, --index))
+	for (int i = 0; i < SHARED_FRAMES_MAX; i += FRAMES_PART)
+		if (pystack_compare_on(slot, count - i))
 			break;
 	pystack_drop_returned(slot, tstate);
 	recheck_innermost(walk, slot, tstate);

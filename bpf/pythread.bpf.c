@@ -9,6 +9,7 @@
 enum {
 	STATES_MAX = 288, /* thread states and interpreters read by one search; new ones are at the
 			     front */
+	STATES_PART = 16, /* of them: see pystack.bpf.c */
 	RETRY_NS_FIRST = 20000, /* a new thread may sleep before its state has its id, and again
 				   right after */
 	RETRY_NS_MAX = 1000000000,
@@ -58,6 +59,15 @@ __noinline int pystack_search(void)
 	return 0;
 }
 
+__noinline int pystack_search_on(void)
+{
+	int over = 0;
+
+	for (int i = 0; i < STATES_PART && !over; i++)
+		over = pystack_search();
+	return over;
+}
+
 /* A thread that has been in several interpreters has several states. Takes the newest that has
  * frames, else the newest. */
 static __always_inline void find_state(const struct shared_python *python, struct thread_note *note)
@@ -66,8 +76,8 @@ static __always_inline void find_state(const struct shared_python *python, struc
 	note->search_tstate = 0;
 	note->search_interp = read_word(python->layout.runtime +
 					python->layout.runtime_interpreters);
-	for (int i = 0; i < STATES_MAX; i++)
-		if (pystack_search())
+	for (int i = 0; i < STATES_MAX / STATES_PART; i++)
+		if (pystack_search_on())
 			break;
 }
 
