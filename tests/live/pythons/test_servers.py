@@ -203,6 +203,7 @@ def test_celery_names_the_processes_of_its_pool(venv, tmp_path):
         while " ready." not in harness.read(tmp_path / "log"):
             assert time.monotonic() < deadline, harness.read(tmp_path / "log")
             time.sleep(0.1)
+        time.sleep(0.5 * harness.PATIENCE)  # "ready" is the supervisor, not yet both of its pool
         check_supervisor(app, children(app.pid), False)
 
 
