@@ -21,12 +21,12 @@ for _ in range(4):
 print("ready", flush=True)
 time.sleep(600)
 """
-SHARE = 0.01
+SHARE = 0.02
 
 
 @contextlib.contextmanager
 def starved(*arguments):
-    """gilscope with its probes in place, limited to a hundredth of a CPU from then on."""
+    """gilscope with its probes in place, limited to a fiftieth of a CPU from then on."""
     try:
         quota = harness.Quota(SHARE)
     except OSError as error:
@@ -53,7 +53,7 @@ def test_record_and_report_agree_under_a_quota(tmp_path, options):
         with starved("record", "-p", app.pid, "-o", path, *options) as running:
             begun = time.monotonic_ns()
             running.signal()
-            done = running.result(timeout=120)
+            done = running.result(timeout=240)
     status, report = read_back(path)
     assert not report["truncated"], done
     assert report["window"]["end_ns"] >= begun, "the window ended before the signal"
@@ -76,7 +76,7 @@ def test_attach_ends_whole_under_a_quota():
         with starved("attach", app.pid, "--json", "--quiet") as running:
             begun = time.monotonic_ns()
             running.signal()
-            done = running.result(timeout=120)
+            done = running.result(timeout=240)
     report = json.loads(done.stdout)
     assert not report["truncated"]
     assert report["window"]["end_ns"] >= begun
