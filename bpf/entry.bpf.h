@@ -104,7 +104,7 @@ static __always_inline void report_missed_wait(__u64 ts, __u32 tid,
 					       const struct shared_target *target,
 					       struct thread_note *note, __u32 epfd)
 {
-	if (!target->waits_probed || !note || note->epfd == epfd + 1)
+	if (!target || !target->waits_probed || !note || note->epfd == epfd + 1)
 		return;
 	note->waited_epfd = epfd + 1;
 	emit_enter(ts, tid, epfd, TIMEOUT_UNKNOWN, EVF_EPOLL_ENTER_ALONE | EVF_EPOLL_ENTER_ASLEEP);

@@ -169,7 +169,6 @@ static __always_inline __u32 task_cpu(struct task_struct *task)
 /* A thread that leaves its CPU: the current one, for the probe runs in its context. */
 struct leaver {
 	__u32 tgid, tid;
-	const struct shared_target *target;
 	struct thread_note *note; /* NULL if there is no room for one */
 	__u64 address;		  /* where it is in user space */
 	__u64 argument, second;	  /* of its system call, if it is `in_syscall` */
@@ -194,14 +193,15 @@ static __always_inline bool is_idle(const struct leaver *leaver)
 	return true;
 }
 
-static __always_inline void look_at_leaver(struct leaver *leaver, __u32 how)
+/* Not inline: the stacks of a chain of calls must fit into 512 bytes, and this one is none of those
+ * that lead to a Python stack. */
+static __noinline int look_at_leaver(struct leaver *leaver, __u32 how)
 {
 	__u64 me = bpf_get_current_pid_tgid();
 	struct kernel_entry entry = entry_regs();
 
 	leaver->tgid = me >> 32;
 	leaver->tid = (__u32)me;
-	leaver->target = target_of(leaver->tgid);
 	leaver->note = bpf_map_lookup_elem(&notes, &leaver->tid);
 	leaver->runnable = how & LEAVES_RUNNABLE;
 	leaver->stop = (__u8)how;
@@ -211,6 +211,7 @@ static __always_inline void look_at_leaver(struct leaver *leaver, __u32 how)
 	leaver->sysno = (__s64)entry.sysno;
 	leaver->in_syscall = in_syscall(&entry);
 	leaver->idle = is_idle(leaver);
+	return 0;
 }
 
 /*
@@ -259,6 +260,28 @@ static __always_inline void send_stack_of(__u64 ts, const struct leaver *leaver)
 		pystack_send(ts, leaver->tstate, EVF_STACK_SLEEP, 0, 0);
 }
 
+/* These are not inline, as look_at_leaver() is not. */
+static __noinline int report_file(__u64 ts, __u32 tid, __s32 sysno, __u64 argument, __u64 second)
+{
+	send_file(ts, tid, sysno, argument, second);
+	return 0;
+}
+
+static __noinline int report_wait(__u64 ts, __u32 tid, __u32 tgid, struct thread_note *note,
+				  __u32 epfd)
+{
+	report_missed_wait(ts, tid, target_of(tgid), note, epfd);
+	return 0;
+}
+
+static __noinline int report_futex(__u64 ts, struct thread_note *note, __u32 tid, __u64 address,
+				   __u64 operation)
+{
+	if (note)
+		sleep_on_futex(ts, note, tid, address, operation);
+	return 0;
+}
+
 /* What a thread sleeps on, if others may have to wait for it. `gil`: with the flags of a GIL's
  * futex. */
 static __always_inline void send_sleep(const struct ev_switch_out *record,
@@ -290,12 +313,12 @@ static __always_inline void send_sleep(const struct ev_switch_out *record,
 		return;
 	}
 	if (note->runs_loop)
-		send_file(ts, tid, record->sysno, leaver->argument, leaver->second);
+		report_file(ts, tid, record->sysno, leaver->argument, leaver->second);
 	if (!waits_on_futex(record->sysno, leaver->second) ||
 	    record->hdr.flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER))
 		return;
 	if (note->runs_loop || holds_gil(leaver))
-		sleep_on_futex(ts, note, tid, leaver->argument, leaver->second);
+		report_futex(ts, note, tid, leaver->argument, leaver->second);
 }
 
 static __always_inline bool is_waiting(const struct leaver *leaver)
@@ -320,8 +343,8 @@ static __noinline int emit_switch_out(__u64 ts, __u32 cpu, const struct leaver *
 	if (sleeps && is_futex(record.sysno))
 		mark_gil_futex(&record, leaver->tgid, leaver->argument, is_waiting(leaver), &gil);
 	if (sleeps && is_epoll_wait(record.sysno))
-		report_missed_wait(ts, record.hdr.tid, leaver->target, leaver->note,
-				   (__u32)leaver->argument);
+		report_wait(ts, record.hdr.tid, leaver->tgid, leaver->note,
+			    (__u32)leaver->argument);
 	if (leaver->runnable) {
 		record.hdr.flags |= EVF_SWITCH_OUT_RUNNABLE;
 		if (throttled)
@@ -344,8 +367,6 @@ __noinline int leave_cpu(__u64 ts, __u32 cpu, __u32 how)
 	struct leaver leaver = {};
 
 	look_at_leaver(&leaver, how);
-	if (!leaver.target)
-		return 0;
 	if (leaver.note && !leaver.runnable)
 		leaver.note->dropped = 0;
 	look_at_python(ts, &leaver);
