@@ -235,9 +235,8 @@ static __always_inline int syscall_called(struct pt_regs *ctx, __u64 me)
 static __always_inline int dup_called(struct pt_regs *ctx)
 {
 	__u32 old = (__u32)PT_REGS_PARM1(ctx), new = (__u32)PT_REGS_PARM2(ctx);
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 
-	return old != new && file_of(task, old) ? close_descriptor(new) : 0;
+	return old != new && file_of(old) ? close_descriptor(new) : 0;
 }
 
 static __always_inline int syscall_called(struct pt_regs *ctx, __u64 me)
