@@ -45,7 +45,7 @@ static __always_inline void look_for_gil(__u64 ts, __u64 me)
 SEC("perf_event")
 int on_clock(void *ctx)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid(), tstate;
+	__u64 ts = bpf_ktime_get_ns(), me = my_ids(), tstate;
 
 	if (!is_target(me >> 32))
 		return 0;

@@ -25,6 +25,66 @@ extern __u64 target_bits[SHARED_TARGET_BITS / 64]; /* see shared.h */
 extern unsigned int loss_slot; /* the half of `losses` that counts now; user space flips it and
 				  reads the other */
 
+/*
+ * PIDs and TIDs are those of gilscope's own PID namespace: user space finds them in its /proc.
+ * Nearly always that is the kernel's own, and a task has them at hand. Elsewhere, in a container,
+ * they are looked up at the level of that namespace; a task that is not in it has none.
+ */
+extern const volatile __u32 ns_inum; /* of gilscope's PID namespace; 0: the kernel's own */
+extern __u32 ns_level;		     /* how deep it lies; set before `enabled` (sched.bpf.c) */
+
+static __always_inline __u32 id_inside(struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	struct upid *upid;
+
+	if (!pid || BPF_CORE_READ(pid, level) < ns_level)
+		return 0;
+	upid = (struct upid *)((char *)pid + bpf_core_field_offset(struct pid, numbers) +
+			       ns_level * bpf_core_type_size(struct upid));
+	return BPF_CORE_READ(upid, ns, ns.inum) == ns_inum ? (__u32)BPF_CORE_READ(upid, nr) : 0;
+}
+
+static __noinline __attribute__((unused)) __u64 ids_inside(struct task_struct *task)
+{
+	__u64 tid = id_inside(task);
+
+	return tid ? (__u64)id_inside(BPF_CORE_READ(task, group_leader)) << 32 | tid : 0;
+}
+
+/* The PID and, in the lower half, the TID of a task. 0: it is idle, or not in the namespace. */
+static __always_inline __u64 ids_of(struct task_struct *task)
+{
+	return ns_inum ? ids_inside(task) : (__u64)task->tgid << 32 | (__u32)task->pid;
+}
+
+static __always_inline __u32 tgid_of(struct task_struct *task)
+{
+	return ids_of(task) >> 32;
+}
+
+static __always_inline __u32 tid_of(struct task_struct *task)
+{
+	return (__u32)ids_of(task);
+}
+
+/* The same, and the kernel's own with ID_OUTSIDE of one that is not in the namespace. */
+static __always_inline __u64 ids_of_any(struct task_struct *task)
+{
+	__u64 ids = ids_of(task);
+
+	if (!ids && task->pid)
+		ids = (__u64)(ID_OUTSIDE | task->tgid) << 32 | ID_OUTSIDE | task->pid;
+	return ids;
+}
+
+/* Those of the current thread. */
+static __always_inline __u64 my_ids(void)
+{
+	return ns_inum ? ids_inside((struct task_struct *)bpf_get_current_task())
+		       : bpf_get_current_pid_tgid();
+}
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 << 20);
@@ -271,8 +331,6 @@ static __always_inline void check_current(__u64 ts, __u32 tid)
 }
 
 /* ── the kernel's names of tasks, each sent to user space once ───────────────────────────────── */
-
-#define TASK_PID(task) ((__u32)(task)->pid)
 
 /* Names that user space has been sent. */
 struct comm_note {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Dual MIT/GPL */
 /*
- * entry.bpf.h - where the current task was in user space, and the system call that it is in.
+ * entry.bpf.h - where the current task was in user space, and the system call that it is in; what
+ * the scheduler has it, or another one, in.
  */
 #ifndef GILSCOPE_ENTRY_BPF_H
 #define GILSCOPE_ENTRY_BPF_H
@@ -108,6 +109,65 @@ static __always_inline void report_missed_wait(__u64 ts, __u32 tid,
 		return;
 	note->waited_epfd = epfd + 1;
 	emit_enter(ts, tid, epfd, TIMEOUT_UNKNOWN, EVF_EPOLL_ENTER_ALONE | EVF_EPOLL_ENTER_ASLEEP);
+}
+
+/* ── what the scheduler has a task in ────────────────────────────────────── */
+
+static __noinline __attribute__((unused)) bool is_throttled(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->throttled))
+		return BPF_CORE_READ_BITFIELD(task, throttled);
+	if (bpf_core_field_exists(struct cfs_rq, throttle_count))
+		return BPF_CORE_READ(task, se.cfs_rq, throttle_count) > 0;
+	return false;
+}
+
+/* include/linux/sched.h */
+enum {
+	STATE_STOPPED = 0x4,
+	STATE_TRACED = 0x8,
+	STATE_FROZEN = 0x8000 /* since 6.1 */,
+	FLAG_FROZEN = 0x10000 /* until 6.0 */
+};
+enum { JOBCTL_TRAP_FREEZE = 1 << 23 }; /* include/linux/sched/jobctl.h, since 5.2 */
+
+static __always_inline __u64 task_state(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->__state))
+		return task->__state;
+	return ((struct task_struct___before_5_14 *)task)->state;
+}
+
+/*
+ * The flag of SWITCH_OUT for what stops a task from outside, as the task goes to sleep; 0 when
+ * nothing does. The freezer comes in three forms: a state of its own (since 6.1, f5d39b020809
+ * "freezer,sched: Rewrite core freezer logic"); before that, a flag, for the system's freezer and
+ * cgroup v1's (later that bit means nothing for user-space tasks); and for cgroup v2 a trap on the
+ * way back to user space (kernel/signal.c, do_freezer_trap()), in which the task looks like any
+ * other sleeper.
+ *
+ * `frozen` alone does not mean that somebody froze the task: one that waits for a vfork child
+ * counts as frozen all the time (kernel/fork.c, wait_for_vfork_done()).
+ */
+static __always_inline __u8 stop_of(struct task_struct *task, __u64 state)
+{
+	if (state & STATE_STOPPED)
+		return EVF_SWITCH_OUT_STOPPED;
+	if (state & STATE_TRACED)
+		return EVF_SWITCH_OUT_TRACED;
+	if (state & STATE_FROZEN || task->flags & FLAG_FROZEN)
+		return EVF_SWITCH_OUT_FROZEN;
+	if (bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD(task, frozen) &&
+	    task->jobctl & JOBCTL_TRAP_FREEZE)
+		return EVF_SWITCH_OUT_FROZEN;
+	return 0;
+}
+
+static __always_inline __u32 task_cpu(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->thread_info.cpu))
+		return task->thread_info.cpu;
+	return ((struct task_struct___before_5_16 *)task)->cpu;
 }
 
 #endif

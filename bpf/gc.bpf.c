@@ -34,7 +34,7 @@ static __always_inline __u16 generation_at(void *regs, const struct shared_gc *s
 SEC("uprobe")
 int gc_begin(struct pt_regs *ctx)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
+	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
 	struct shared_gc_key key = {.address = PT_REGS_IP(ctx), .tgid = me >> 32};
 
 	if (!is_target(key.tgid))
@@ -51,7 +51,7 @@ int gc_begin(struct pt_regs *ctx)
 SEC("uprobe")
 int gc_end(struct pt_regs *ctx)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
+	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
 
 	if (!is_target(me >> 32))
 		return 0;

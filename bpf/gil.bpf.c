@@ -45,7 +45,7 @@ static __always_inline struct shared_gil *gil_of_condition(__u64 condition, __u1
 SEC("uprobe")
 int BPF_KPROBE(gil_take, __u64 condition)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
+	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
 	struct shared_gil *gil = gil_with(condition, CONDITION_SWITCH, ts, me);
 
 	if (gil && gil->condition == CONDITION_SWITCH) {
@@ -62,7 +62,7 @@ int BPF_KPROBE(gil_take, __u64 condition)
 SEC("uprobe")
 int BPF_KPROBE(gil_drop, __u64 cond)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
+	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
 	struct shared_gil *gil = gil_of_condition(cond, CONDITION_COND, ts, me);
 	bool requested = false;
 
@@ -135,7 +135,7 @@ static __always_inline void wait_elsewhere(__u64 cond, __u64 pid_tgid)
 SEC("uprobe")
 int BPF_KPROBE(gil_wait, __u64 cond)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
+	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
 	const struct shared_gil *gil = gil_of_condition(cond, CONDITION_COND, ts, me);
 	struct thread_note *note;
 	bool waited = false;
@@ -196,7 +196,7 @@ static __always_inline __u64 waits_before(__u32 tgid)
 SEC("uprobe")
 int gil_wait_end(struct pt_regs *ctx)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
+	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
 	__u32 tid = (__u32)me, locked = 1;
 	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
 	struct shared_gil_key key = {.tgid = me >> 32};

@@ -158,7 +158,7 @@ static __always_inline void note_takes(struct thread_note *note, const struct sh
 static __always_inline void sleep_on_mutex(__u64 ts, struct thread_note *note, __u64 tstate,
 					   __u64 gil, __u64 futex)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u32 tgid = my_ids() >> 32;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
 
 	if (!python || !tstate || python->gil_layout.enabled != GIL_NO_FIELD)
@@ -221,7 +221,7 @@ static __always_inline bool waits_with_limit(__u64 operation)
 static __always_inline void begin_wait(__u64 ts, struct thread_note *note, __u32 tid, __u64 gil,
 				       __u32 index, __u64 futex)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32, locked = 0;
+	__u32 tgid = my_ids() >> 32, locked = 0;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
 	struct ev_observe record = {.hdr = HDR(OBSERVE, ts, tid, index, EVF_OBSERVE_LOCKED)};
 	__u64 holder;

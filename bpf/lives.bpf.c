@@ -53,18 +53,18 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
 	__u64 ts = bpf_ktime_get_ns(), comm[2];
 
-	if (child->tgid != parent->tgid) {
-		note_child(parent->tgid, child->tgid);
+	if (tgid_of(child) != tgid_of(parent)) {
+		note_child(tgid_of(parent), tgid_of(child));
 		return 0;
 	}
-	if (!is_target(child->tgid))
+	if (!is_target(tgid_of(child)))
 		return 0;
 
-	struct ev_thread record = {.hdr = HDR(THREAD, ts, TASK_PID(child), 0, EVF_THREAD_NEW),
-				   .pid = child->tgid};
+	struct ev_thread record = {.hdr = HDR(THREAD, ts, tid_of(child), 0, EVF_THREAD_NEW),
+				   .pid = tgid_of(child)};
 	emit(&record, sizeof(record));
 	__builtin_memcpy(comm, child->comm, sizeof(comm));
-	emit_comm(ts, TASK_PID(child), child->tgid, comm);
+	emit_comm(ts, tid_of(child), tgid_of(child), comm);
 	return 0;
 }
 
@@ -73,10 +73,10 @@ int BPF_PROG(on_rename, struct task_struct *task, const char *name)
 {
 	__u64 ts = bpf_ktime_get_ns(), comm[2] = {};
 
-	if (!is_target(task->tgid))
+	if (!is_target(tgid_of(task)))
 		return 0;
 	bpf_probe_read_kernel_str(comm, sizeof(comm), name);
-	emit_comm(ts, TASK_PID(task), task->tgid, comm);
+	emit_comm(ts, tid_of(task), tgid_of(task), comm);
 	return 0;
 }
 
@@ -127,7 +127,9 @@ static __always_inline __u32 sender_of(struct kernel_siginfo *info)
 		if (code > 0 || (code <= SI_TIMER && code >= SI_SIGIO))
 			return 0;
 	}
-	return bpf_get_current_pid_tgid() >> 32;
+	if (ns_inum && !my_ids())
+		return ID_OUTSIDE | bpf_get_current_pid_tgid() >> 32;
+	return my_ids() >> 32;
 }
 
 static __always_inline void name_sender(__u64 ts, __u32 sender)
@@ -144,7 +146,7 @@ int BPF_PROG(on_signal, int number, struct kernel_siginfo *info, struct task_str
 	     int group, int result)
 {
 	struct sent now = {.ts = bpf_ktime_get_ns(), .signal = (__u32)number};
-	__u32 tgid = task->tgid;
+	__u32 tgid = tgid_of(task);
 	struct sent *last;
 
 	if (result != SIGNAL_DELIVERED || !is_target(tgid))
@@ -173,7 +175,7 @@ int BPF_PROG(on_signal, int number, struct kernel_siginfo *info, struct task_str
 static __always_inline void emit_death(__u64 ts, struct task_struct *task)
 {
 	__u32 code = task->exit_code;
-	struct ev_death record = {.hdr = HDR(DEATH, ts, task->tgid, code & SIGNAL_MASK, 0),
+	struct ev_death record = {.hdr = HDR(DEATH, ts, tgid_of(task), code & SIGNAL_MASK, 0),
 				  .status = code >> 8 & 0xff,
 				  .peak = BPF_CORE_READ(task, signal, maxrss) * page_kb};
 
@@ -189,7 +191,7 @@ SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
 	__u64 ts = bpf_ktime_get_ns();
-	__u32 tid = TASK_PID(task), tgid = task->tgid;
+	__u32 tid = tid_of(task), tgid = tgid_of(task);
 	int live = BPF_CORE_READ(task, signal, live.counter);
 
 	/* do_exit() has counted this thread down before it gets here */
@@ -217,14 +219,14 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task)
 {
 	__u64 ts = bpf_ktime_get_ns();
-	__u32 tgid = task->tgid;
+	__u32 tgid = tgid_of(task);
 
 	if (is_family(tgid))
 		emit_family(tgid, SHARED_FAMILY_EXEC);
 	if (!is_target(tgid))
 		return 0;
 	/* the address space is new: all known addresses are stale */
-	forget_thread(TASK_PID(task));
+	forget_thread(tid_of(task));
 	bpf_map_delete_elem(&targets, &tgid);
 	bpf_map_delete_elem(&pythons, &tgid);
 	bpf_map_delete_elem(&gil_lists, &tgid);

@@ -128,7 +128,7 @@ static __always_inline void leave_futex(struct thread_note *note)
 /* The current task wakes the thread with this note. */
 static __always_inline void tell_waker(__u64 ts, __u32 tid, __u64 address)
 {
-	__u32 me = (__u32)bpf_get_current_pid_tgid();
+	__u32 me = (__u32)my_ids();
 	struct ev_futex record = {
 		.hdr = HDR(FUTEX, ts, tid, 0, EVF_FUTEX_WOKEN), .address = address, .other = me};
 	__u64 tstate;

@@ -43,7 +43,7 @@ static __always_inline __s32 timeout_ms(long sysno, __u64 argument)
  * waited on last. Both are forgotten here, so each is reported once. */
 static __always_inline int close_descriptor(__u32 fd)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
+	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
 	struct shared_loop_key key = {.tgid = me >> 32, .epfd = fd};
 	struct thread_note *note;
 	bool waited;
@@ -98,7 +98,7 @@ static __always_inline bool is_traced(__u32 tgid)
 
 static __always_inline int leave_wait(__u64 epfd, long ret)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid();
+	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
 	struct thread_note *note;
 
 	if (!is_traced(me >> 32))
@@ -122,7 +122,7 @@ static __always_inline int enter(long sysno, __u64 argument0, __u64 argument3)
 	if (!is_epoll_wait(sysno) && sysno != SYS_CLOSE)
 		return 0;
 	ts = bpf_ktime_get_ns();
-	me = bpf_get_current_pid_tgid();
+	me = my_ids();
 	if (!is_traced(me >> 32))
 		return 0;
 	if (sysno == SYS_CLOSE)
@@ -138,7 +138,7 @@ static __always_inline int leave(long sysno, __u64 argument0, long ret)
 	if (is_epoll_wait(sysno))
 		return leave_wait(argument0, ret);
 	if ((sysno != SYS_DUP2 && sysno != SYS_DUP3) || ret < 0 || (__u32)ret == (__u32)argument0 ||
-	    !is_traced(bpf_get_current_pid_tgid() >> 32))
+	    !is_traced(my_ids() >> 32))
 		return 0;
 	return close_descriptor((__u32)ret);
 }
@@ -248,7 +248,7 @@ static __always_inline int syscall_called(struct pt_regs *ctx, __u64 me)
 SEC("uprobe")
 int libc_called(struct pt_regs *ctx)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = bpf_get_current_pid_tgid(), ip = PT_REGS_IP(ctx);
+	__u64 ts = bpf_ktime_get_ns(), me = my_ids(), ip = PT_REGS_IP(ctx);
 	const struct shared_target *target;
 	__u32 tgid = me >> 32;
 

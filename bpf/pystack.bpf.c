@@ -386,7 +386,7 @@ __noinline __u64 pystack_hash(__u32 slot)
 		return 0;
 	/* forked workers may have different code objects at one address, as similar as two objects
 	 * of the same age can be */
-	hash = shared_mix(walk->stack.hdr.flags, bpf_get_current_pid_tgid() >> 32);
+	hash = shared_mix(walk->stack.hdr.flags, my_ids() >> 32);
 	for (__u32 i = 0; i < SHARED_FRAMES_MAX && i < walk->count; i += FRAMES_PART)
 		hash = pystack_hash_on(slot, i, hash);
 	return hash > SHARED_STACK_EMPTY ? hash : hash + 2;
@@ -394,7 +394,7 @@ __noinline __u64 pystack_hash(__u32 slot)
 
 static __noinline __u64 send_stack(struct walk *walk, __u32 slot, __u64 ts)
 {
-	__u64 me = bpf_get_current_pid_tgid();
+	__u64 me = my_ids();
 	struct shared_stack *stack = &walk->stack;
 	__u32 count = walk->count;
 
@@ -501,7 +501,7 @@ static __always_inline void take(struct walk *walk, __u32 slot, struct shared_sa
 
 __noinline int pystack_send(__u64 ts, __u64 tstate, __u32 flags, __u32 gil, __u64 address)
 {
-	__u64 me = bpf_get_current_pid_tgid();
+	__u64 me = my_ids();
 	__u32 tgid = me >> 32;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
 	struct shared_sample sample = {.hdr = {.ts = ts,
@@ -532,7 +532,7 @@ __noinline int pystack_send(__u64 ts, __u64 tstate, __u32 flags, __u32 gil, __u6
 SEC("uprobe")
 int BPF_KPROBE(code_gone, __u64 code)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u32 tgid = my_ids() >> 32;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
 	struct process_code key = {.address = code};
 	struct code_note note = {.gone = 1};

@@ -89,7 +89,7 @@ __noinline __u64 pystack_task(__u32 slot, __u64 ts, __u64 tstate)
 		text->hash = shared_mix(text->hash, ((__u64 *)text->bytes)[i]);
 	text->hash |= 1;
 	text->hdr.ts = ts;
-	text->hdr.tid = (__u32)bpf_get_current_pid_tgid();
+	text->hdr.tid = (__u32)my_ids();
 	text->hdr.type = RING_TEXT;
 	text->hdr.aux = length;
 	return send_once(text->hash, text, sizeof(*text), false) ? text->hash : 0;

@@ -30,7 +30,7 @@ static __always_inline __u64 thread_pointer(void)
  * tick in between may run a search of its own on the same note, which does no harm. */
 __noinline int pystack_search(void)
 {
-	__u64 me = bpf_get_current_pid_tgid();
+	__u64 me = my_ids();
 	__u32 tgid = me >> 32, tid = (__u32)me;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
 	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
@@ -99,7 +99,7 @@ static __always_inline void note_state(__u64 me, const struct thread_note *note)
 
 __noinline __u64 pystack_current(__u64 ts, __u32 insist)
 {
-	__u64 me = bpf_get_current_pid_tgid();
+	__u64 me = my_ids();
 	__u32 tgid = me >> 32;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
 	struct thread_note *note;
@@ -130,7 +130,7 @@ __noinline __u64 pystack_current(__u64 ts, __u32 insist)
 
 __noinline int pystack_holds_gil(__u64 tstate)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u32 tgid = my_ids() >> 32;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
 	__u32 locked = 0;
 
@@ -145,7 +145,7 @@ __noinline int pystack_holds_gil(__u64 tstate)
 
 __noinline __u32 pystack_owner(__u64 tstate)
 {
-	struct shared_state_key key = {.tstate = tstate, .tgid = bpf_get_current_pid_tgid() >> 32};
+	struct shared_state_key key = {.tstate = tstate, .tgid = my_ids() >> 32};
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &key.tgid);
 	const struct shared_state *owner = bpf_map_lookup_elem(&states, &key);
 
@@ -217,7 +217,7 @@ static __always_inline void observe_gil(__u64 ts, __u32 tid, const struct shared
  * which the verifier goes through once and not once for each of them. */
 __noinline int pystack_observe_other(__u64 ts, __u32 flags, __u32 place)
 {
-	__u64 me = bpf_get_current_pid_tgid();
+	__u64 me = my_ids();
 	__u32 tgid = me >> 32, tid = (__u32)me;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
 	const struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
@@ -232,7 +232,7 @@ __noinline int pystack_observe_other(__u64 ts, __u32 flags, __u32 place)
 
 __noinline __u64 pystack_observe(__u64 ts, __u32 flags)
 {
-	__u64 me = bpf_get_current_pid_tgid(), holds;
+	__u64 me = my_ids(), holds;
 	__u32 tgid = me >> 32;
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
 	const struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);

@@ -13,6 +13,8 @@ const volatile bool have_task_regs =
 const volatile __u32 stack_bytes = 0; /* of a kernel stack, for kernels without them */
 const volatile __u32 wake_bytes = 0;
 const volatile __u32 mode = 0;
+const volatile __u32 ns_inum = 0;
+__u32 ns_level = 0;
 int enabled = 0;
 unsigned int sleepers[16] __attribute__((aligned(64))) = {0};
 unsigned int loss_slot = 0;
@@ -57,7 +59,7 @@ __noinline int report_gap(__u64 ts, __u32 cpu, __u32 tid)
 	if (!record.since)
 		record.since = note->ts;
 	note->tid = tid;
-	note->tgid = bpf_get_current_pid_tgid() >> 32;
+	note->tgid = my_ids() >> 32;
 	note->traced = true;
 	note->reported = false;
 	note->ts = ts;
@@ -109,63 +111,6 @@ static __always_inline void wait_for_other_cpu(__u64 ts, struct thread_note *thr
 		report_run(ts, cpu, false);
 }
 
-static __noinline bool is_throttled(struct task_struct *task)
-{
-	if (bpf_core_field_exists(task->throttled))
-		return BPF_CORE_READ_BITFIELD(task, throttled);
-	if (bpf_core_field_exists(struct cfs_rq, throttle_count))
-		return BPF_CORE_READ(task, se.cfs_rq, throttle_count) > 0;
-	return false;
-}
-
-/* include/linux/sched.h */
-enum {
-	STATE_STOPPED = 0x4,
-	STATE_TRACED = 0x8,
-	STATE_FROZEN = 0x8000 /* since 6.1 */,
-	FLAG_FROZEN = 0x10000 /* until 6.0 */
-};
-enum { JOBCTL_TRAP_FREEZE = 1 << 23 }; /* include/linux/sched/jobctl.h, since 5.2 */
-
-static __always_inline __u64 task_state(struct task_struct *task)
-{
-	if (bpf_core_field_exists(task->__state))
-		return task->__state;
-	return ((struct task_struct___before_5_14 *)task)->state;
-}
-
-/*
- * The flag of SWITCH_OUT for what stops a task from outside, as the task goes to sleep; 0 when
- * nothing does. The freezer comes in three forms: a state of its own (since 6.1, f5d39b020809
- * "freezer,sched: Rewrite core freezer logic"); before that, a flag, for the system's freezer and
- * cgroup v1's (later that bit means nothing for user-space tasks); and for cgroup v2 a trap on the
- * way back to user space (kernel/signal.c, do_freezer_trap()), in which the task looks like any
- * other sleeper.
- *
- * `frozen` alone does not mean that somebody froze the task: one that waits for a vfork child
- * counts as frozen all the time (kernel/fork.c, wait_for_vfork_done()).
- */
-static __always_inline __u8 stop_of(struct task_struct *task, __u64 state)
-{
-	if (state & STATE_STOPPED)
-		return EVF_SWITCH_OUT_STOPPED;
-	if (state & STATE_TRACED)
-		return EVF_SWITCH_OUT_TRACED;
-	if (state & STATE_FROZEN || task->flags & FLAG_FROZEN)
-		return EVF_SWITCH_OUT_FROZEN;
-	if (bpf_core_field_exists(task->frozen) && BPF_CORE_READ_BITFIELD(task, frozen) &&
-	    task->jobctl & JOBCTL_TRAP_FREEZE)
-		return EVF_SWITCH_OUT_FROZEN;
-	return 0;
-}
-
-static __always_inline __u32 task_cpu(struct task_struct *task)
-{
-	if (bpf_core_field_exists(task->thread_info.cpu))
-		return task->thread_info.cpu;
-	return ((struct task_struct___before_5_16 *)task)->cpu;
-}
-
 /* A thread that leaves its CPU: the current one, for the probe runs in its context. */
 struct leaver {
 	__u32 tgid, tid;
@@ -197,7 +142,7 @@ static __always_inline bool is_idle(const struct leaver *leaver)
  * that lead to a Python stack. */
 static __noinline int look_at_leaver(struct leaver *leaver, __u32 how)
 {
-	__u64 me = bpf_get_current_pid_tgid();
+	__u64 me = my_ids();
 	struct kernel_entry entry = entry_regs();
 
 	leaver->tgid = me >> 32;
@@ -377,9 +322,11 @@ __noinline int leave_cpu(__u64 ts, __u32 cpu, __u32 how)
 
 static __always_inline void occupy(struct cpu_note *note, struct task_struct *task, bool traced)
 {
+	__u64 ids = ids_of_any(task);
+
 	note->traced = traced;
-	note->tid = task->pid;
-	note->tgid = task->tgid;
+	note->tid = (__u32)ids;
+	note->tgid = ids >> 32;
 	__builtin_memcpy(note->comm, task->comm, sizeof(note->comm));
 }
 
@@ -440,14 +387,14 @@ static __always_inline void check_wake(__u64 ts, __u32 cpu, __u64 now, struct ta
 	/* on this CPU, and before it was migrated to it */
 	waited = now - since + (task->sched_info.run_delay - thread->run_delay);
 	if (since && since <= now && waited < ts)
-		emit_queued(ts, cpu, TASK_PID(task), ts - waited);
+		emit_queued(ts, cpu, tid_of(task), ts - waited);
 }
 
 /* A traced thread gets the CPU. */
 static __always_inline void come(__u64 ts, __u32 cpu, struct cpu_note *note, __u64 now,
 				 struct task_struct *task)
 {
-	struct thread_note *thread = note_of(TASK_PID(task));
+	struct thread_note *thread = note_of(tid_of(task));
 
 	note->reported = false;
 	check_wake(ts, cpu, now, task, thread);
@@ -458,12 +405,22 @@ static __always_inline void come(__u64 ts, __u32 cpu, struct cpu_note *note, __u
 		leave_futex(thread);
 }
 
+/* Run once, by user space itself: its own process is in its PID namespace, and in none below. */
+SEC("raw_tp")
+int find_level(void *ctx)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	ns_level = BPF_CORE_READ(task, thread_pid, level);
+	return 0;
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct cpu_note *note = cpu_note_of(cpu);
-	bool out = is_target(prev->tgid), in = is_target(next->tgid), runnable;
+	bool out = is_target(tgid_of(prev)), in = is_target(tgid_of(next)), runnable;
 	struct thread_note *leaving = 0;
 	__u64 ts, state, now;
 
@@ -478,8 +435,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	state = task_state(prev);
 	runnable = preempt || !state;
 	if (out) {
-		check_presence(ts, cpu, note, TASK_PID(prev));
-		leaving = note_of(TASK_PID(prev));
+		check_presence(ts, cpu, note, tid_of(prev));
+		leaving = note_of(tid_of(prev));
 		keep_arrivals(leaving, prev);
 	}
 
@@ -504,7 +461,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 			  runnable ? LEAVES_RUNNABLE | (is_throttled(prev) ? LEAVES_THROTTLED : 0)
 				   : stop_of(prev, state));
 	if (in) {
-		struct ev_switch_in record = {.hdr = HDR(SWITCH_IN, ts, TASK_PID(next), cpu, 0)};
+		struct ev_switch_in record = {.hdr = HDR(SWITCH_IN, ts, tid_of(next), cpu, 0)};
 		emit(&record, sizeof(record));
 	}
 	return 0;
@@ -516,15 +473,15 @@ static __always_inline int wake(struct task_struct *task, __u8 flags)
 	__u32 cpu;
 
 	/* a task that is woken before it has gone to sleep just keeps running */
-	if (!is_target(task->tgid) || task->on_cpu)
+	if (!is_target(tgid_of(task)) || task->on_cpu)
 		return 0;
 	ts = bpf_ktime_get_ns();
 	cpu = task_cpu(task);
 	if (is_throttled(task))
 		flags |= EVF_WAKE_THROTTLED;
-	wait_for_other_cpu(ts, note_of(TASK_PID(task)), cpu);
+	wait_for_other_cpu(ts, note_of(tid_of(task)), cpu);
 
-	struct ev_wake record = {.hdr = HDR(WAKE, ts, TASK_PID(task), cpu, flags)};
+	struct ev_wake record = {.hdr = HDR(WAKE, ts, tid_of(task), cpu, flags)};
 	emit(&record, sizeof(record));
 	return 0;
 }
@@ -570,22 +527,22 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	__u64 ts, address, me;
 	__u32 tid;
 
-	if (!sleepers[0] || !may_be_target(task->tgid))
+	if (!sleepers[0] || !may_be_target(tgid_of(task)))
 		return 0;
-	tid = TASK_PID(task);
-	me = bpf_get_current_pid_tgid();
+	tid = tid_of(task);
+	me = my_ids();
 	note = bpf_map_lookup_elem(&notes, &tid);
 	if (!enabled || !note || !note->futex)
 		return 0;
 	ts = bpf_ktime_get_ns();
-	same_process = me >> 32 == task->tgid;
+	same_process = me >> 32 == tgid_of(task);
 	if (mode != SHARED_MODE_EXACT && note->wait_cond) {
 		wake_waiter(ts, tid, me, same_process, note);
 		return 0;
 	}
 	address = note->futex;
 	if (mode != SHARED_MODE_EXACT && note->words && address == note->mutex) {
-		wake_on_mutex(note, task->tgid, same_process);
+		wake_on_mutex(note, tgid_of(task), same_process);
 		return 0;
 	}
 	if (!same_process || ts - note->ts_futex < HELD_UP_NS)
@@ -601,10 +558,10 @@ SEC("tp_btf/sched_migrate_task")
 int BPF_PROG(on_migrate, struct task_struct *task, int cpu)
 {
 	__u64 ts;
-	__u32 tid = TASK_PID(task);
+	__u32 tid = tid_of(task);
 	struct thread_note *thread;
 
-	if (!is_target(task->tgid))
+	if (!is_target(tgid_of(task)))
 		return 0;
 	ts = bpf_ktime_get_ns();
 	thread = bpf_map_lookup_elem(&notes, &tid);

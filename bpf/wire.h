@@ -4,7 +4,8 @@
  *
  * Includes nothing and uses fixed-width types only, for BPF programs and user space share it.
  * Records are facts ("TAKE at t by tid on gil g"), never interpretations. All times are
- * CLOCK_MONOTONIC nanoseconds. All tids and pids are those of the initial PID namespace.
+ * CLOCK_MONOTONIC nanoseconds. All tids and pids are those of the PID namespace of the gilscope
+ * that wrote them.
  *
  * A record is a header and the event's fields; its size depends on its type alone (event_size()).
  * User space keeps records in `union event`, whose unused tail is zero.
@@ -22,6 +23,10 @@ typedef struct {
 } wire_comm;
 
 #define EVENT_PAYLOAD_MAX 24
+
+/* With this, which no id has (PID_MAX_LIMIT in include/linux/threads.h is 2^22): the kernel's own
+ * id of a task that is not in that PID namespace. */
+#define ID_OUTSIDE 0x40000000u
 
 struct event_hdr {
 	wire_u64 ts;   /* when, ns of CLOCK_MONOTONIC */

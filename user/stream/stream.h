@@ -23,7 +23,7 @@ struct diag;
 /* What is known of a traced process from its files and memory. Strings come from the target:
  * hostile text, valid UTF-8 or not, escaped only when shown. */
 struct process_info {
-	uint32_t pid;	    /* initial PID namespace */
+	uint32_t pid;	    /* as the records have it (wire.h) */
 	uint32_t parent;    /* its parent's when it was described; 0: unknown */
 	char cmdline[1024]; /* arguments joined by spaces, cut if longer */
 	char python[32];    /* "3.11.2" */

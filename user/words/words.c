@@ -262,6 +262,12 @@ void text_add_has(struct text_buffer *text, uint64_t had_ns)
 	text_add(text, " ago");
 }
 
+void text_add_pid(struct text_buffer *text, const char *what, uint32_t pid)
+{
+	text_add(text, "%s%s%u%s", what, *what ? NBSP : "", pid & ~ID_OUTSIDE,
+		 pid & ID_OUTSIDE ? " of the host" : "");
+}
+
 void text_add_occupant(struct text_buffer *text, const struct process *process,
 		       const struct cpu_share *share)
 {
@@ -275,10 +281,12 @@ void text_add_occupant(struct text_buffer *text, const struct process *process,
 		if (own)
 			text_add(text, "another thread of this process (%u)", share->tid);
 		else if (!share->comm[0])
-			text_add(text, "process" NBSP "%u", share->pid);
+			text_add_pid(text, "process", share->pid);
 		else {
 			text_add_name(text, share->comm, 64);
-			text_add(text, NBSP "(%u)", share->pid);
+			text_add(text, NBSP "(");
+			text_add_pid(text, "", share->pid);
+			text_add(text, ")");
 		}
 	}
 }

@@ -61,6 +61,9 @@ void text_add_signal(struct text_buffer *text, int number);
 void text_add_syscall(struct text_buffer *text, const struct process *process, int32_t sysno);
 /* Adds that a thread has a mutex, or had it so long before: " has", " had 1.20 ms ago". */
 void text_add_has(struct text_buffer *text, uint64_t had_ns);
+/* Adds "WHAT 4711", and that the number is the host's if the process is not in gilscope's own PID
+ * namespace. */
+void text_add_pid(struct text_buffer *text, const char *what, uint32_t pid);
 /* Adds the task that had the CPU while a thread of `process` (NULL: of several) waited for one;
  * "nobody" if it was idle. */
 void text_add_occupant(struct text_buffer *text, const struct process *process,

@@ -124,14 +124,15 @@ static bool have_sysfs(void)
 	return on_file_system("/sys", SYSFS_MAGIC);
 }
 
-/* Is this one of the kernel's initial namespaces? 0, or -errno if that cannot be determined. */
-static int initial_namespace(const char *path, ino_t initial, bool *ret_initial)
+/* The inode of one of gilscope's namespaces, 0 if it is the kernel's initial one. 0, or -errno if
+ * that cannot be determined. */
+static int own_namespace(const char *path, ino_t initial, uint32_t *ret_inode)
 {
 	struct stat st;
 
 	if (stat(path, &st) < 0)
 		return -errno;
-	*ret_initial = st.st_ino == initial;
+	*ret_inode = st.st_ino == initial ? 0 : (uint32_t)st.st_ino;
 	return 0;
 }
 
@@ -151,7 +152,7 @@ static void probe_capabilities(struct feature *feature)
 	/* PROC_USER_INIT_INO, include/linux/proc_ns.h */
 	const ino_t initial_user = 0xEFFFFFFDu;
 	char missing[128] = "";
-	bool initial = true;
+	uint32_t other = 0;
 
 	capng_get_caps_process();
 	bool admin = capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
@@ -164,13 +165,13 @@ static void probe_capabilities(struct feature *feature)
 			 missing[0] ? ", " : "", needed[i].name);
 	}
 	feature->permission = true;
-	(void)initial_namespace("/proc/self/ns/user", initial_user, &initial);
+	(void)own_namespace("/proc/self/ns/user", initial_user, &other);
 	if (missing[0]) {
 		found(feature, false, "missing: %s", missing);
 		remedy(feature,
 		       "run it with sudo, or in a container with --privileged or --cap-add for %s",
 		       missing);
-	} else if (!initial) {
+	} else if (other) {
 		found(feature, false,
 		      "all, but of a user namespace: the kernel asks for those of the initial one");
 		remedy(feature, "run it as root of the host, not of a user namespace (unshare -r, "
@@ -180,22 +181,31 @@ static void probe_capabilities(struct feature *feature)
 	}
 }
 
-static void probe_pid_namespace(struct feature *feature)
+/* A /proc that was mounted outside of this PID namespace has other numbers in it. */
+static bool proc_is_own(void)
+{
+	char number[16] = "";
+
+	return readlink("/proc/self", number, sizeof(number) - 1) > 0 && atoi(number) == getpid();
+}
+
+static void probe_pid_namespace(struct feature *feature, uint32_t *ret_inode)
 {
 	/* PROC_PID_INIT_INO, include/linux/proc_ns.h */
 	const ino_t initial_pid = 0xEFFFFFFCu;
-	bool initial = false;
-	int err = initial_namespace("/proc/self/ns/pid", initial_pid, &initial);
+	int err = own_namespace("/proc/self/ns/pid", initial_pid, ret_inode);
 
 	if (err && !on_file_system("/proc", PROC_SUPER_MAGIC)) {
 		found(feature, false, "/proc is not mounted");
 		remedy(feature, "mount it: mount -t proc proc /proc");
 	} else if (err) {
 		unchecked(feature, "/proc/self/ns/pid cannot be read: %s", strerror(-err));
+	} else if (!proc_is_own()) {
+		found(feature, false, "not that of /proc");
+		remedy(feature, "mount a /proc of this namespace (unshare --mount-proc), or run "
+				"gilscope where /proc was mounted");
 	} else {
-		found(feature, initial, initial ? "initial" : "a container's own");
-		remedy(feature, "run gilscope on the host, or in a container with the host's PID "
-				"namespace (--pid=host)");
+		found(feature, true, *ret_inode ? "a container's own" : "initial");
 	}
 }
 
@@ -473,7 +483,7 @@ void features_probe(struct features *features)
 	for (int i = 0; i < FEATURE_COUNT; i++)
 		list[i].id = (enum feature_id)i;
 	probe_capabilities(&list[FEATURE_CAPABILITIES]);
-	probe_pid_namespace(&list[FEATURE_PID_NAMESPACE]);
+	probe_pid_namespace(&list[FEATURE_PID_NAMESPACE], &features->pid_namespace);
 	probe_btf(&list[FEATURE_BTF], btf, btf_err);
 	probe_lockdown(&list[FEATURE_LOCKDOWN]);
 	probe_ringbuf(&list[FEATURE_RINGBUF]);

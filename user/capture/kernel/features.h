@@ -51,6 +51,7 @@ struct features {
 	struct feature list[FEATURE_COUNT];
 	bool syscall_events; /* system calls are traced by perf events instead of raw tracepoints;
 				bpf/loop.bpf.c has the reason */
+	uint32_t pid_namespace; /* inode of gilscope's PID namespace; 0: it is the kernel's own */
 };
 
 /* Examines the system. Loads and attaches nothing; takes milliseconds. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "capture/kernel/load.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -173,6 +174,23 @@ static uint32_t kernel_stack_bytes(void)
 	return bytes;
 }
 
+/* How deep gilscope's PID namespace lies, for the probes to find a task's number in it. */
+static int ask_level(struct gilscope_bpf *skeleton, struct diag *diag)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+	int err = bpf_prog_test_run_opts(bpf_program__fd(skeleton->progs.find_level), &options);
+
+	if (err)
+		diag_set(diag, EXIT_UNSUPPORTED, err,
+			 "cannot find out how deep this container's PID namespace lies: %s",
+			 strerror(-err));
+	if (err == -ENOTSUP || err == -EINVAL)
+		diag_hint(diag,
+			  "kernels before 5.10 cannot say it: run gilscope on the host, or in "
+			  "a container with the host's PID namespace (--pid=host)");
+	return err;
+}
+
 int load_programs(const struct features *features, const struct capture_options *options,
 		  int cpu_count, struct diag *diag, struct gilscope_bpf **ret_skeleton)
 {
@@ -196,6 +214,8 @@ int load_programs(const struct features *features, const struct capture_options 
 	uprobes_prepare(skeleton, features_have(features, FEATURE_UPROBE_MULTI));
 	skeleton->rodata->page_kb = (uint32_t)sysconf(_SC_PAGESIZE) / 1024;
 	skeleton->rodata->stack_kinds = kinds_of(options);
+	skeleton->rodata->ns_inum = features->pid_namespace;
+	bpf_program__set_autoload(skeleton->progs.find_level, features->pid_namespace != 0);
 	choose_gil_programs(skeleton, options->mode);
 	bpf_program__set_autoload(skeleton->progs.on_clock, options->rate_hz > 0);
 	choose_syscall_programs(skeleton, features);
@@ -205,6 +225,9 @@ int load_programs(const struct features *features, const struct capture_options 
 	err = gilscope_bpf__load(skeleton);
 	if (err)
 		return refused(err, diag);
+	err = features->pid_namespace ? ask_level(skeleton, diag) : 0;
+	if (err)
+		return err;
 	*ret_skeleton = STEAL(skeleton, NULL);
 	return 0;
 }

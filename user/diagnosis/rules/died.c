@@ -117,7 +117,8 @@ static void add_sender(struct text_buffer *text, const struct signal_sent *sent)
 		text_add(text, " from the kernel");
 		return;
 	}
-	text_add(text, " from process %u", sent->sender);
+	text_add(text, " from ");
+	text_add_pid(text, "process", sent->sender);
 	if (!sent->from && !*sent->comm)
 		return;
 	text_add(text, " (");

@@ -196,13 +196,20 @@ json_t *json_syscall(const struct syscall_share *share, const char *machine)
 			.ns = json_uint(share->ns));
 }
 
+/* Left out where everything is in one PID namespace, or gilscope in the kernel's own. */
+static json_t *outside_json(uint32_t pid)
+{
+	return pid & ID_OUTSIDE ? json_true() : JSON_LEFT_OUT;
+}
+
 json_t *json_occupant(const struct cpu_share *share)
 {
 	bool others = share->tid == TID_OTHERS;
 	const char *comm = others ? "(others)" : share->comm;
 
-	return JSON_NEW(report_occupant, .pid = json_integer(share->pid),
-			.tid = json_integer(others ? 0 : share->tid),
+	return JSON_NEW(report_occupant, .pid = json_integer(share->pid & ~ID_OUTSIDE),
+			.tid = json_integer(others ? 0 : share->tid & ~ID_OUTSIDE),
+			.outside = outside_json(others ? 0 : share->pid),
 			.comm = json_text(share->tid ? comm : "idle"), .ns = json_uint(share->ns));
 }
 
@@ -380,7 +387,8 @@ static json_t *death_json(const struct view_options *options, const struct proce
 	if (sent->number)
 		last = JSON_NEW(report_sent, .signal = signal_json(sent->number),
 				.at_ns = time_json(options, sent->ts),
-				.sender = json_integer(sent->sender),
+				.sender = json_integer(sent->sender & ~ID_OUTSIDE),
+				.outside = outside_json(sent->sender),
 				.comm = json_text(sent->comm));
 	return JSON_NEW(report_death, .at_ns = time_json(options, death->ts),
 			.signal = death->signal ? signal_json(death->signal) : json_null(),

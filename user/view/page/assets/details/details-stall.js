@@ -155,10 +155,12 @@ class StallDetails {
 	}
 
 	/** @param {ReportOccupant} shape */
-	occupant({ pid, tid, comm }) {
+	occupant({ pid, tid, comm, outside }) {
 		return !pid && comm === "idle"
 			? "nobody (idle)"
-			: `${comm || "?"} (${pid}${tid && tid !== pid ? `, thread ${tid}` : ""})`;
+			: `${comm || "?"} (${pid}${outside ? " of the host" : ""}${
+					tid && tid !== pid ? `, thread ${tid}` : ""
+				})`;
 	}
 
 	/** @param {Stall} stall */
