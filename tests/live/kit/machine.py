@@ -9,7 +9,7 @@ import sys
 import time
 
 PRIORITY = 50  # above that of the applications and their observers: harness.undisturbed()
-# The kernel takes 50 ms of each second from real-time threads that never sleep: this one is shorter.
+# The kernel takes 50 ms of each second from real-time threads that never sleep: less than that.
 SPIN_NS, GAP_NS, ROUNDS = 300_000_000, 200_000, 3
 PAUSE_S, PAUSES = 0.12, 7  # as long as the work of tests/apps/work.py
 

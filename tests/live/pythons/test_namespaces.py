@@ -31,7 +31,8 @@ with harness.RawApp("asyncio") as app:
         print(json.dumps(running.finish().report))
 """
 KILLED = """
-with harness.Script("print('ready', flush=True)\\nimport time; time.sleep(60)  # to be killed") as app:
+PROGRAM = "print('ready', flush=True)\\nimport time; time.sleep(60)  # to be killed"
+with harness.Script(PROGRAM) as app:
     with harness.Running("attach", app.pid, "-d", "30s", "--json") as running:
         print("ready", flush=True)
         outcome = running.result()
