@@ -143,7 +143,9 @@ def name_of(finding):
 
 def test_each_call_has_its_own_advice():
     marks, found = findings(THREE_CALLS)
-    by_name = {name_of(f): f for f in found if f["id"] == "blocking_call"}
+    # a page that is read from the disk meanwhile is a blocking call as well, and short
+    calls = [f for f in found if f["id"] == "blocking_call" and f["ns"] > 0.1 * marks["nap"]]
+    by_name = {name_of(finding): finding for finding in calls}
     assert set(by_name) == {"nap", "convert", "save"}, found
     for name, finding in by_name.items():
         assert finding["count"] == 2, finding
