@@ -391,6 +391,12 @@ def test_signals_give_the_terminal_back(app, top, tmp_path, numbers, status):
     assert top.quit()[0] == status
 
 
+def cpu_s(pid):
+    """CPU time of all of its threads."""
+    fields = harness.read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_losses_are_reported_at_the_end(tmp_path):
     """Reported as by attach, record and report, including the exit status. While top is stopped
     nobody empties the ring, so thousands of records are lost."""
@@ -400,7 +406,9 @@ def test_losses_are_reported_at_the_end(tmp_path):
             top.ready()
             pid = pid_of_top(tmp_path)
             os.kill(pid, signal.SIGSTOP)
-            time.sleep(2)
+            begin, deadline = cpu_s(app.pid), time.monotonic() + 20
+            while cpu_s(app.pid) < begin + 1 and time.monotonic() < deadline:
+                time.sleep(0.1)  # other tests may have its CPU
             os.kill(pid, signal.SIGCONT)
             top.wait(r"[1-9]\d* (events )?lost")
             status, left = top.quit("q")

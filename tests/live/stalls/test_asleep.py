@@ -116,6 +116,7 @@ def frozen(pid, base, switch, on, off):
 )
 def test_a_process_stopped_from_outside_is_reported_as_such(stop, kind):
     with harness.Script(IDLE) as app, harness.attach(app) as running:
+        time.sleep(0.3 * harness.PATIENCE)  # its loop turns while it is observed
         with stop(app.pid):
             t0 = time.monotonic_ns()
             time.sleep(STOP_S)
