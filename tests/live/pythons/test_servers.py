@@ -63,17 +63,20 @@ trio.run(main)
 # Like uWSGI: the child is forked without Python's knowledge, inherits the listening socket, and
 # waits for connections in epoll, with a socket pair like an event loop's.
 FORKED = """
-import ctypes, select, socket, time
+import ctypes, os, select, socket, time
 listening = socket.create_server(("127.0.0.1", 0))
+reading, writing = os.pipe()
 child = ctypes.PyDLL(None).fork()
 if child == 0:
     pair = socket.socketpair()
     epoll = select.epoll()
     for each in (listening, pair[0]):
         epoll.register(each, select.EPOLLIN)
+    os.write(writing, b"x")
     while True:
         epoll.poll(0.05)
         time.sleep(0.1)
+os.read(reading, 1)  # until then the child does not serve
 print("ready", flush=True)
 print(child, flush=True)
 while True:
