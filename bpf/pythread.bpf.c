@@ -10,8 +10,9 @@ enum {
 	STATES_MAX = 288, /* thread states and interpreters read by one search; new ones are at the
 			     front */
 	STATES_PART = 16, /* of them: see pystack.bpf.c */
-	RETRY_NS_FIRST = 20000, /* a new thread may sleep before its state has its id, and again
-				   right after */
+	RETRY_NS_FIRST = 100, /* a new thread may leave its CPU several times before its state has
+				 its id, and sleep for long right after the last of them; twice as
+				 long with each search, so those ten are hardly limited */
 	RETRY_NS_MAX = 1000000000,
 };
 
