@@ -71,6 +71,14 @@ void canvas_heading(const struct canvas *canvas, const struct text_buffer *text)
 	fputs(canvas->colour ? "\033[0m\n" : "\n", canvas->file);
 }
 
+void text_add_duration_or_dot(struct text_buffer *text, uint64_t ns)
+{
+	if (ns)
+		text_add_duration(text, ns);
+	else
+		text_add(text, "·");
+}
+
 void canvas_cell(const struct canvas *canvas, const char *bytes, unsigned columns, bool right)
 {
 	unsigned width = text_width(bytes), blanks = columns > width ? columns - width : 0;

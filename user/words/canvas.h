@@ -26,6 +26,8 @@ struct canvas {
 void canvas_paragraph(const struct canvas *canvas, const char *first, unsigned indent,
 		      const struct text_buffer *text);
 void canvas_heading(const struct canvas *canvas, const struct text_buffer *text);
+/* "·" for no time, in a column of figures. */
+void text_add_duration_or_dot(struct text_buffer *text, uint64_t ns);
 /* Prints the text in `columns` columns, on the right when `right`. */
 void canvas_cell(const struct canvas *canvas, const char *bytes, unsigned columns, bool right);
 /* The same on the left, in bold type. */

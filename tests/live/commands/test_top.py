@@ -415,6 +415,56 @@ def test_losses_are_reported_at_the_end(tmp_path):
     assert status == 5 and re.search(r"[1-9]\d* events were lost", left), left
 
 
+SERVICE = """
+import asyncio, os, signal, sys, time
+
+async def nap():
+    while True:
+        await asyncio.sleep(0.3)
+        time.sleep(0.1)
+
+async def tick():
+    while True:
+        await asyncio.sleep(0.01)
+
+workers = []
+for number in range(WORKERS):
+    workers.append(os.fork())
+    if not workers[-1]:
+        asyncio.run(nap() if number == NAPS else tick())
+print("ready", flush=True)
+print(*workers, flush=True)
+sys.stdin.readline()
+for worker in workers:
+    os.kill(worker, signal.SIGKILL)
+"""
+
+
+def test_the_worst_worker_of_a_service_comes_first(tmp_path):
+    source = SERVICE.replace("WORKERS", "9").replace("NAPS", "5")
+    with harness.Script(source, prefix=harness.undisturbed(), stdin=subprocess.PIPE) as app:
+        workers = [int(pid) for pid in app.process.stdout.readline().split()]
+        try:
+            with Terminal(tmp_path, app.pid, columns=120) as top:
+                top.ready()
+                screen = top.wait(rf"LOOP +{workers[5]} .* [3-9] stalls [3-9]\d\d ms")
+                loops = re.findall(r"^LOOP +(\d+) worker (\d+) of ", screen, re.MULTILINE)
+                assert loops[0] == (str(workers[5]), "6"), screen
+                assert len(loops) == 3 and "and 6 more loops, " in screen, screen
+                assert re.search(r"GIL .* of \d+ held ", screen), screen
+                top.press("w")
+                screen = top.wait("PROCESSES in the last minute")
+                rows = re.findall(r"^   (\d+) .* (\d+|no loop) +\S+(?: ms| s)? ", screen, re.M)
+                assert rows[0][0] == str(workers[5]) and int(rows[0][1]) >= 3, screen
+                assert rows[-1][:2] == (str(app.pid), "no loop"), screen
+                assert {int(row[0]) for row in rows} == {app.pid, *workers}, screen
+                top.press("w")
+                top.wait("FUNCTIONS")
+        finally:
+            app.process.stdin.write("\n")
+            app.process.stdin.flush()
+
+
 def test_without_a_terminal(app, tmp_path):
     outcome = harness.gilscope("top", app.pid)
     assert (outcome.status, outcome.stdout) == (2, "")

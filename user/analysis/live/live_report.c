@@ -30,10 +30,13 @@ static void fill_loop(struct loop_report *loop, struct stall *stalls, const stru
 				     .turn = live->turn,
 				     .longest_ns = live->turn.max_ns,
 				     .unknown_ns = live->unknown_ns,
+				     .stalled.states = live->stalled,
 				     .stalls = stalls};
 	for (uint32_t i = 0; i < view->stall_count; i++)
 		if (view->stalls[i]->loop == live->loop)
 			stalls[loop->stall_count++] = view->stalls[i]->stall;
+	if (live->stalls > loop->stall_count)
+		loop->stalls_left_out = live->stalls - loop->stall_count;
 	qsort(stalls, loop->stall_count, sizeof(*stalls), by_start);
 }
 

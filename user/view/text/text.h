@@ -21,8 +21,6 @@ struct text_page {
 
 /* "uvicorn app:app · PID 4711 · Python 3.12.3", the command line in at most `columns`. */
 void text_add_process(struct text_buffer *text, const struct process *process, unsigned columns);
-/* "·" for no time, in a column of figures. */
-void text_add_duration_or_dot(struct text_buffer *text, uint64_t ns);
 /* The terminal's width, within what the view is made for. */
 unsigned text_columns(const struct view_options *options);
 

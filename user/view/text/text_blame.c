@@ -29,14 +29,6 @@ static const struct state_sums *bar_of(const struct blame_table *table, const st
 	return table->loops ? &blame->loop : &blame->elsewhere;
 }
 
-void text_add_duration_or_dot(struct text_buffer *text, uint64_t ns)
-{
-	if (ns)
-		text_add_duration(text, ns);
-	else
-		text_add(text, "·");
-}
-
 static void add_on_loop(struct text_buffer *text, const struct blame *blame)
 {
 	text_add_duration_or_dot(text, state_sums_total(&blame->loop));

@@ -301,6 +301,7 @@ static enum tui_command command_of_key(int key)
 		{'-', COMMAND_THRESHOLD_DOWN},
 		{'r', COMMAND_RECORD},
 		{'f', COMMAND_FINDINGS},
+		{'w', COMMAND_PROCESSES},
 		{'/', COMMAND_FILTER},
 		{'o', COMMAND_OTHER},
 		{'h', COMMAND_HELP},

@@ -6,10 +6,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/cleanup.h"
 #include "base/duration.h"
 #include "words/names.h"
 
 #define LABEL_COLUMNS 6
+#define TURNS_COLUMNS 58 /* of the figures of a loop, about */
 #define HOLDERS_MAX   8
 #define STEP_NS	      (NS_PER_S / 2) /* of a sparkline, at least */
 
@@ -107,13 +109,28 @@ static void show_sparkline(const struct tui_page *page, const struct live_loop *
 			   view->about.stall_ns ? view->about.stall_ns : 1);
 }
 
+/* The thread alone, if there is only one process; else the process as well. */
+static void add_loop_name(struct text_buffer *text, const struct tui_page *page,
+			  const struct live_loop *loop, unsigned columns)
+{
+	const struct process *process = loop->loop->thread->process;
+	char title[PROCESS_TITLE_MAX];
+
+	if (page->view.process_count == 1) {
+		text_add_thread_name(text, &page->view.about, loop->loop->thread, columns, false);
+		return;
+	}
+	text_add(text, "%u ", process->info.pid);
+	text_add_name(text, process_title(process, title), columns - (unsigned)text->length);
+}
+
 static int show_loop(const struct tui_page *page, const struct live_loop *loop, int y)
 {
 	const struct tui_paint *paint = &page->paint;
 	int columns = paint->columns - LABEL_COLUMNS - 14, x = LABEL_COLUMNS;
 	struct text_buffer name = {0}, turns = {0};
 
-	text_add_thread_name(&name, &page->view.about, loop->loop->thread, 20, false);
+	add_loop_name(&name, page, loop, 20);
 	text_add(&name, " ");
 	add_turns(&turns, loop, paint->columns);
 	tui_put(paint, y, 0, LABEL_COLUMNS, TUI_STRONG, "LOOP");
@@ -127,21 +144,64 @@ static int show_loop(const struct tui_page *page, const struct live_loop *loop, 
 	return 2;
 }
 
+/* In one row, for there are many: the name, the figures, and as much of the past as there is room
+ * for. */
+static int show_loop_short(const struct tui_page *page, const struct live_loop *loop, int y)
+{
+	const struct tui_paint *paint = &page->paint;
+	int names = paint->columns >= 110 ? 36 : 24, x = LABEL_COLUMNS + names, rest;
+	struct text_buffer name = {0}, turns = {0};
+
+	add_loop_name(&name, page, loop, (unsigned)names - 1);
+	add_turns(&turns, loop, paint->columns >= TURNS_COLUMNS + x ? paint->columns : 0);
+	tui_put(paint, y, 0, LABEL_COLUMNS, TUI_STRONG, "LOOP");
+	tui_put(paint, y, LABEL_COLUMNS, names - 1, TUI_PLAIN, name.bytes);
+	tui_put(paint, y, x, paint->columns - x, loop->ongoing ? TUI_ALARM : TUI_STRONG,
+		turns.bytes);
+	x += 2 + (paint->columns >= TUI_WIDE ? TURNS_COLUMNS : 0);
+	rest = paint->columns - x > LIVE_STEPS - 8 ? LIVE_STEPS - 8 : paint->columns - x;
+	if (paint->columns >= TUI_WIDE && rest >= 16)
+		show_sparkline(page, loop, y, x, rest);
+	return 1;
+}
+
+static int by_stalls(const void *a, const void *b)
+{
+	const struct live_loop *x = *(const struct live_loop *const *)a,
+			       *y = *(const struct live_loop *const *)b;
+
+	if (x->stall_ns != y->stall_ns)
+		return x->stall_ns > y->stall_ns ? -1 : 1;
+	if (x->turn.max_ns != y->turn.max_ns)
+		return x->turn.max_ns > y->turn.max_ns ? -1 : 1;
+	return x->loop->thread->index < y->loop->thread->index ? -1 : 1;
+}
+
+/* Two rows for each if they have the room, else one for each of the worst. */
 static int show_loops(const struct tui_page *page, int y)
 {
-	uint32_t room = page->paint.rows < 30	? 2
-			: page->paint.rows < 45 ? 4
-						: 8,
-		 shown = page->view.loop_count < room ? page->view.loop_count : room;
+	const struct live_view *view = &page->view;
+	uint32_t room = page->paint.rows < 30 ? 4 : page->paint.rows < 45 ? 8 : 16;
+	uint32_t shown = view->loop_count < room ? view->loop_count : room - 1;
+	_cleanup_(freep) const struct live_loop **loops = calloc(view->loop_count + 1,
+								 sizeof(struct live_loop *));
 	int rows = 0;
 
+	if (!loops)
+		return 0;
+	for (uint32_t i = 0; i < view->loop_count; i++)
+		loops[i] = &view->loops[i];
+	if (2 * view->loop_count > room)
+		qsort(loops, view->loop_count, sizeof(struct live_loop *), by_stalls);
 	for (uint32_t i = 0; i < shown; i++)
-		rows += show_loop(page, &page->view.loops[i], y + rows);
-	if (shown < page->view.loop_count) {
+		rows += 2 * view->loop_count > room ? show_loop_short(page, loops[i], y + rows)
+						    : show_loop(page, loops[i], y + rows);
+	if (shown < view->loop_count) {
 		struct text_buffer text = {0};
 
 		text_add(&text, "and ");
-		text_add_number_of(&text, page->view.loop_count - shown, "more loop", "more loops");
+		text_add_number_of(&text, view->loop_count - shown, "more loop", "more loops");
+		text_add(&text, ", less held up (w lists all processes)");
 		tui_put(&page->paint, y + rows++, LABEL_COLUMNS,
 			page->paint.columns - LABEL_COLUMNS, TUI_FAINT, text.bytes);
 	}
@@ -280,6 +340,8 @@ static int show_gil(const struct tui_page *page, const struct live_gil *gil, int
 	int width;
 
 	find_holders(view, gil, &holders);
+	if (view->process_count > 1)
+		text_add(&text, " of %u", gil->gil->process->info.pid);
 	text_add(&text, " held ");
 	add_share_of_moment(&text, view, gil->held_ns);
 	text_add(&text, "  contended ");
@@ -288,6 +350,8 @@ static int show_gil(const struct tui_page *page, const struct live_gil *gil, int
 		text_add(&text, "  %u" NBSP "%s", gil->waiters, "waiting");
 	if (is_unseen(&holders, gil)) {
 		text = (struct text_buffer){0};
+		if (view->process_count > 1)
+			text_add(&text, " of %u", gil->gil->process->info.pid);
 		text_add(&text, " not seen to be taken or waited for");
 	}
 	width = tui_width(&page->paint, text.bytes);
@@ -299,18 +363,38 @@ static int show_gil(const struct tui_page *page, const struct live_gil *gil, int
 	return 2;
 }
 
+static int by_contention(const void *a, const void *b)
+{
+	const struct live_gil *x = *(const struct live_gil *const *)a,
+			      *y = *(const struct live_gil *const *)b;
+
+	if (x->contended_ns != y->contended_ns)
+		return x->contended_ns > y->contended_ns ? -1 : 1;
+	if (x->held_ns != y->held_ns)
+		return x->held_ns > y->held_ns ? -1 : 1;
+	return (x > y) - (x < y);
+}
+
+/* Where there is no room for all, those that are waited for most; of several processes each says
+ * whose it is. */
 static int show_gils(const struct tui_page *page, int y)
 {
 	uint32_t room = page->paint.rows < 30 ? 1 : page->paint.rows < 45 ? 3 : 6;
+	_cleanup_(freep) const struct live_gil **gils = calloc(page->view.gil_count + 1,
+							       sizeof(struct live_gil *));
 	int rows = 0;
 
+	if (!gils)
+		return 0;
+	for (uint32_t i = 0; i < page->view.gil_count; i++)
+		gils[i] = &page->view.gils[i];
+	if (page->view.gil_count > room)
+		qsort(gils, page->view.gil_count, sizeof(struct live_gil *), by_contention);
 	for (uint32_t i = 0; i < page->view.gil_count && room; i++) {
-		const struct live_gil *gil = &page->view.gils[i];
-
 		/* one that was never used (a sub-interpreter's) only if there is no other */
-		if (!gil->held_ns && !gil->waiters && page->view.gil_count > 1)
+		if (!gils[i]->held_ns && !gils[i]->waiters && page->view.gil_count > 1)
 			continue;
-		rows += show_gil(page, gil, y + rows);
+		rows += show_gil(page, gils[i], y + rows);
 		room--;
 	}
 	return rows;

@@ -155,6 +155,8 @@ static void obey_anywhere(struct tui_page *page, enum tui_command command)
 {
 	if (command == COMMAND_FINDINGS)
 		toggle_sheet(page, TUI_FINDINGS);
+	else if (command == COMMAND_PROCESSES)
+		toggle_sheet(page, TUI_PROCESSES);
 	else if (command == COMMAND_HELP)
 		toggle_sheet(page, TUI_HELP);
 }

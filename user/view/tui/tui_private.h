@@ -33,7 +33,7 @@ struct tui_page {
 	struct pane_state panes[PANES];
 	struct live_stall *chosen; /* the one selected in the list of stalls, a reference of our
 				      own; NULL: whichever is first */
-	enum { TUI_LISTS, TUI_STALL, TUI_FINDINGS, TUI_HELP } sheet;
+	enum { TUI_LISTS, TUI_STALL, TUI_FINDINGS, TUI_PROCESSES, TUI_HELP } sheet;
 	uint32_t scroll;		  /* lines of the sheet scrolled out at the top */
 	uint32_t sheet_lines, sheet_rows; /* as drawn last */
 	char message[256];
@@ -74,6 +74,7 @@ enum tui_command {
 	COMMAND_THRESHOLD_DOWN,
 	COMMAND_RECORD,
 	COMMAND_FINDINGS,
+	COMMAND_PROCESSES,
 	COMMAND_HELP,
 	COMMAND_FILTER,
 	COMMAND_OTHER,
@@ -118,7 +119,7 @@ bool tui_has_finding(const struct tui_page *page);
 void tui_add_finding(struct text_buffer *text, const struct tui_page *page);
 int tui_findings(const struct canvas *canvas, const struct tui_page *page);
 
-/* tui_sheet.c: a page for a stall, the findings or the help. 0 or -ENOMEM */
+/* tui_sheet.c: a page for a stall, the findings, the processes or the help. 0 or -ENOMEM */
 int tui_sheet(struct tui_page *page, int y, int rows);
 
 #endif

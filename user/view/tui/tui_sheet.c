@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A sheet over the lists: everything about one stall, in the words of the text report; the
- * findings; or the help. */
+ * findings; the processes; or the help. */
 #include "view/tui/tui_private.h"
 
 #include <errno.h>
@@ -9,6 +9,8 @@
 
 #include "base/cleanup.h"
 #include "base/duration.h"
+#include "view/processes.h"
+#include "view/service.h"
 #include "words/names.h"
 #include "words/palette.h"
 
@@ -117,6 +119,18 @@ static int print_findings(const struct canvas *canvas, const struct tui_page *pa
 	return tui_findings(canvas, page);
 }
 
+static int print_processes(const struct canvas *canvas, const struct tui_page *page,
+			   const struct live_stall *live, const struct text_buffer *text)
+{
+	const struct report *report = &page->window.report;
+	_cleanup_(freep) const struct process_report **sorted = service_sort(report);
+
+	if (!sorted)
+		return -ENOMEM;
+	canvas_processes(canvas, report, sorted, report->process_count);
+	return 0;
+}
+
 /* Paints what is printed, line by line. */
 static int add_printed(struct sheet *sheet, printer print, const struct live_stall *live,
 		       const struct text_buffer *text)
@@ -182,6 +196,7 @@ static void add_help(struct sheet *sheet)
 		"mouse              a click chooses, another one opens; Shift selects text",
 		"o                  another process: choose it from the list",
 		"f                  findings: what was in the way, and what to do about it",
+		"w                  workers: a table of all processes, the worst first",
 		"s                  change the sort order of the list in focus",
 		"+ -                stall threshold up, down, for new stalls",
 		"p or space         freeze the display (observation continues)",
@@ -229,6 +244,9 @@ int tui_sheet(struct tui_page *page, int y, int rows)
 	} else if (page->sheet == TUI_FINDINGS) {
 		add_line(&sheet, TUI_STRONG, "FINDINGS of the last minute");
 		err = add_printed(&sheet, print_findings, NULL, NULL);
+	} else if (page->sheet == TUI_PROCESSES) {
+		add_line(&sheet, TUI_STRONG, "PROCESSES in the last minute, the worst first");
+		err = add_printed(&sheet, print_processes, NULL, NULL);
 	} else if (page->chosen) {
 		err = add_stall(&sheet, page->chosen);
 	}
