@@ -3,11 +3,15 @@
 per cause (work.py), and what must be no stall.
 
 Run by the tests as `uvicorn truth:app --loop asyncio|uvloop`. GET /marks returns the marks so far.
+Where there are several workers, $TRUTH_FOLDER gets a file for each that is ready, named by its PID,
+with its marks once it has ended.
 """
 
 import asyncio
 import concurrent.futures
+import gc
 import multiprocessing
+import os
 import time
 
 import fastapi
@@ -16,6 +20,7 @@ import requests
 import marks
 import work
 
+FOLDER = os.environ.get("TRUTH_FOLDER")
 app = fastapi.FastAPI()
 truth = marks.Marks()
 # spawn: a fork of a process with threads would carry their locks along
@@ -169,6 +174,15 @@ async def all_marks():
     return truth.rows()
 
 
+@app.on_event("startup")
+def startup():
+    gc.freeze()  # to collect all that was loaded would be a stall without a mark
+    if FOLDER:
+        open(os.path.join(FOLDER, str(os.getpid())), "w").close()
+
+
 @app.on_event("shutdown")
 def shutdown():
+    if FOLDER:
+        truth.save(os.path.join(FOLDER, str(os.getpid())))
     pool.shutdown()

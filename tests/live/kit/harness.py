@@ -133,25 +133,23 @@ class RawApp(App):
 class WebApp(App):
     """A FastAPI application under uvicorn."""
 
-    def __init__(self, loop, module="truth:app", python=PYTHON, prefix=(), env=None, folder=APPS):
+    def __init__(
+        self,
+        loop,
+        *arguments,
+        module="truth:app",
+        python=PYTHON,
+        prefix=(),
+        env=None,
+        folder=APPS,
+    ):
         need("fastapi", "uvicorn")
         command = [python] if isinstance(python, str) else python
         self.port = free_port()
+        where = ["-m", "uvicorn", module, "--app-dir", folder, "--port", str(self.port)]
+        how = ["--loop", loop, "--log-level", "warning", *arguments]
         super().__init__(
-            [
-                *command,
-                "-m",
-                "uvicorn",
-                module,
-                "--app-dir",
-                folder,
-                "--loop",
-                loop,
-                "--port",
-                str(self.port),
-                "--log-level",
-                "warning",
-            ],
+            [*command, *where, *how],
             prefix=prefix,
             env=env,
         )
