@@ -71,6 +71,7 @@ static int loop_new(struct world *w, struct thread_machine *t, const struct loop
 		return -ENOMEM;
 	}
 	list_add(&w->loops, l);
+	t->pub.process->serves = true;
 	*ret_loop = l;
 	return 0;
 }

@@ -142,6 +142,7 @@ struct process {
 	struct child children[SUPERVISED_MAX]; /* as of the window's begin */
 	uint32_t child_count;
 	bool supervisor;	      /* of them, whether it runs an event loop or not */
+	bool serves;		      /* an event loop was seen in it */
 	uint32_t index;		      /* 0, 1, … in order of appearance */
 	const struct process *parent; /* if it is part of the stream; may be gone */
 	uint32_t number;	      /* 1, 2, … among the processes with this parent */

@@ -137,20 +137,47 @@ static bool is_worker(const struct process *process)
 				   strcmp(cmdline, process->parent->info.cmdline) == 0);
 }
 
+static bool is_fork_server(const struct process *process)
+{
+	return strstr(process->info.cmdline, FORK_SERVER) && process->parent &&
+	       !strstr(process->parent->info.cmdline, FORK_SERVER);
+}
+
+/* Of a worker: whose it is. */
+static const struct process *owner_of(const struct process *process)
+{
+	const struct process *parent = process->parent;
+
+	return is_fork_server(parent) ? parent->parent : parent;
+}
+
+/* One step up the family: "child 1 of " and the like. Workers of workers count as their owner's. */
+static const struct process *add_relation(const struct process *process, char *to, size_t size)
+{
+	const struct process *owner;
+
+	if (is_fork_server(process)) {
+		snprintf(to, size, "fork server of ");
+		return process->parent;
+	}
+	owner = owner_of(process);
+	snprintf(to, size, "%s %u of ", owner->serves ? "child" : "worker", process->number);
+	for (int depth = 0; depth < DEPTH_MAX && !owner->serves && is_worker(owner) &&
+			    !is_fork_server(owner) && !owner_of(owner)->serves;
+	     depth++)
+		owner = owner_of(owner);
+	return owner;
+}
+
 char *process_title(const struct process *process, char title[static PROCESS_TITLE_MAX])
 {
-	const struct process *first = process;
+	size_t length = 0;
 
-	for (int depth = 0; depth < DEPTH_MAX && is_worker(first); depth++)
-		first = first->parent;
-	if (first == process)
-		snprintf(title, PROCESS_TITLE_MAX, "%s", command_of(&process->info));
-	else if (strstr(process->info.cmdline, FORK_SERVER) &&
-		 !strstr(process->parent->info.cmdline, FORK_SERVER))
-		snprintf(title, PROCESS_TITLE_MAX, "fork server of %s", command_of(&first->info));
-	else
-		snprintf(title, PROCESS_TITLE_MAX, "worker %u of %s", process->number,
-			 command_of(&first->info));
+	for (int depth = 0; depth < DEPTH_MAX && is_worker(process); depth++) {
+		process = add_relation(process, title + length, PROCESS_TITLE_MAX - length);
+		length += strlen(title + length);
+	}
+	snprintf(title + length, PROCESS_TITLE_MAX - length, "%s", command_of(&process->info));
 	return title;
 }
 

@@ -47,11 +47,12 @@ const char *task_of(const struct report *report, const struct breakdown *what, u
  * app:app" and for "python3 -m uvicorn app:app". */
 const char *command_of(const struct process_info *info);
 
-#define PROCESS_TITLE_MAX (sizeof(((struct process_info *)0)->cmdline) + 64)
+#define PROCESS_TITLE_MAX (sizeof(((struct process_info *)0)->cmdline) + 256)
 /*
  * What a process is called: its command, or "worker 2 of uvicorn app:app" if it has its parent's
  * command line, or that of a process that multiprocessing started, and the parent is part of the
- * recording. Returns `title`.
+ * recording; "child 1 of worker 2 of …" if that parent runs an event loop itself, as where a route
+ * has a pool of processes. Returns `title`.
  */
 char *process_title(const struct process *process, char title[static PROCESS_TITLE_MAX]);
 
