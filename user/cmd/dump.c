@@ -124,6 +124,7 @@ static int run(struct options *options)
 
 static const struct option_use OPTIONS[] = {
 	{.id = OPTION_PID},
+	{.id = OPTION_IN_CONTAINER},
 	{.id = OPTION_DURATION,
 	 .doc = "Observe this long before the threads are shown (200ms; up to 1s while "
 		"what a thread does is unknown)"},

@@ -70,6 +70,14 @@ static void add_process(struct options *options, char *arg, struct argp_state *s
 	add_processes(options, arg, OBSERVE_PIDS_MAX, state);
 }
 
+static void add_inside(struct options *options, char *arg, struct argp_state *state)
+{
+	struct found_pids found;
+
+	value_inside(arg, &found, state);
+	add_pid(&options->observe, found.pids[0], state);
+}
+
 static void add_app_root(struct options *options, char *arg, struct argp_state *state)
 {
 	struct names_options *names = &options->names;
@@ -174,6 +182,9 @@ static const struct declaration {
 	 "Observe every Python process whose command line matches this extended regular "
 	 "expression, as pgrep -f does (repeatable; '.' is all of them)",
 	 add_matching, 0},
+	{OPTION_IN_CONTAINER, "in-container", "NUMBER",
+	 "Process to observe: the PID that it has inside its container (repeatable)", add_inside,
+	 0},
 	{OPTION_NO_FOLLOW, "no-follow", NULL,
 	 "Observe the given processes only, not those below them that are or become Pythons",
 	 set_no_follow, 0},

@@ -52,6 +52,7 @@ enum option_id {
 	OPTION_NO_STACKS,
 	OPTION_NO_SOURCE,
 	OPTION_MATCH,
+	OPTION_IN_CONTAINER,
 	OPTION_NO_FOLLOW,
 	OPTION_STACK_KINDS,
 	OPTION_RING_SIZE,
@@ -91,10 +92,10 @@ static inline bool options_has_target(const struct options *options)
 
 /* Of commands that observe … */
 #define OBSERVE_OPTIONS                                                                            \
-	{.id = OPTION_PID}, {.id = OPTION_MATCH}, {.id = OPTION_NO_FOLLOW},                        \
-		{.id = OPTION_DURATION}, {.id = OPTION_QUIET}, {.id = OPTION_MODE},                \
-		{.id = OPTION_RATE}, {.id = OPTION_NO_STACKS}, {.id = OPTION_NO_SOURCE},           \
-		{.id = OPTION_STACK_KINDS}, {.id = OPTION_RING_SIZE},                              \
+	{.id = OPTION_PID}, {.id = OPTION_MATCH}, {.id = OPTION_IN_CONTAINER},                     \
+		{.id = OPTION_NO_FOLLOW}, {.id = OPTION_DURATION}, {.id = OPTION_QUIET},           \
+		{.id = OPTION_MODE}, {.id = OPTION_RATE}, {.id = OPTION_NO_STACKS},                \
+		{.id = OPTION_NO_SOURCE}, {.id = OPTION_STACK_KINDS}, {.id = OPTION_RING_SIZE},    \
 	{                                                                                          \
 		.id = OPTION_READY_FD                                                              \
 	}

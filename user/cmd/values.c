@@ -2,11 +2,13 @@
 #include "cmd/values.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/duration.h"
+#include "base/escape.h"
 #include "cmd/cmd.h"
 #include "cmd/pipeline/ready.h"
 #include "cmd/process/processes.h"
@@ -165,20 +167,76 @@ void value_matching(const char *text, struct found_pids *ret_found, struct argp_
 	say_found(text, ret_found);
 }
 
-void value_processes(const char *text, uint32_t most, struct found_pids *ret_found,
-		     struct argp_state *state)
+static uint32_t pid_of(const char *text, struct argp_state *state)
 {
 	char *end;
 	unsigned long pid = strtoul(text, &end, 10);
+
+	if (text[strspn(text, "0123456789")] || *end || pid < 1 || pid > INT32_MAX)
+		argp_error(state, "'%s' is not a PID", text);
+	return (uint32_t)pid;
+}
+
+/* "PID 7 of docker 4f5e6d7c8b9a is 4711 here" */
+static void say_inside(uint32_t pid, const struct found_processes *found, uint32_t i)
+{
+	char name[PROCESSES_CONTAINER_MAX], shown[4 * PROCESSES_CONTAINER_MAX];
+	const char *what = name;
+
+	processes_container(found, i, name);
+	if (!*name)
+		what = "a container";
+	fprintf(stderr, "gilscope: PID %u of %s is %u here.\n", pid,
+		escape_text(shown, sizeof(shown), what, strlen(what)), processes_pid(found, i));
+}
+
+/* Whether a process has this PID inside a container; exits if several have. */
+static bool find_inside(uint32_t pid, struct found_pids *ret_found)
+{
+	_cleanup_(processes_done) struct found_processes found;
+	struct diag diag = {0};
+
+	if (processes_find_inside(pid, &diag, &found) < 0)
+		exit(cmd_fail(&diag));
+	for (uint32_t i = 0; i < found.count; i++)
+		say_inside(pid, &found, i);
+	if (found.count > 1) {
+		fprintf(stderr, "gilscope: give the PID that one of them has here.\n");
+		exit(EXIT_USAGE);
+	}
+	if (found.count)
+		keep(ret_found, &found, 0);
+	return found.count;
+}
+
+void value_inside(const char *text, struct found_pids *ret_found, struct argp_state *state)
+{
+	uint32_t pid = pid_of(text, state);
+
+	*ret_found = (struct found_pids){0};
+	if (find_inside(pid, ret_found))
+		return;
+	fprintf(stderr, "gilscope: no Python process has PID %u inside a container. Those of this "
+			"system:\n\n",
+		pid);
+	print_all(state);
+	exit(EXIT_USAGE);
+}
+
+void value_processes(const char *text, uint32_t most, struct found_pids *ret_found,
+		     struct argp_state *state)
+{
+	uint32_t pid;
 
 	*ret_found = (struct found_pids){0};
 	if (text[strspn(text, "0123456789")]) {
 		find_processes(text, most, ret_found, state);
 		return;
 	}
-	if (*end || pid < 1 || pid > INT32_MAX)
-		argp_error(state, "'%s' is not a PID", text);
-	ret_found->pids[ret_found->count++] = (uint32_t)pid;
+	pid = pid_of(text, state);
+	if (kill((pid_t)pid, 0) && errno == ESRCH && find_inside(pid, ret_found))
+		return;
+	ret_found->pids[ret_found->count++] = pid;
 }
 
 uint32_t value_hertz(const char *text, uint32_t most, struct argp_state *state)

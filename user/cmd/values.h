@@ -18,11 +18,14 @@ struct found_pids {
 	uint32_t count, supervisor_count;
 };
 /* A PID, or the processes of one service, by ":8000" or a pattern for the command line
- * (processes.h): at least one, and at most `most`, and their supervisors. */
+ * (processes.h): at least one, and at most `most`, and their supervisors. A PID that no process
+ * has here is one inside a container, if it is there. */
 void value_processes(const char *text, uint32_t most, struct found_pids *ret_found,
 		     struct argp_state *state);
 /* All processes with such a command line, and their supervisors; at least one. */
 void value_matching(const char *text, struct found_pids *ret_found, struct argp_state *state);
+/* The process that has this PID inside a container; a usage error if there is none, or several. */
+void value_inside(const char *text, struct found_pids *ret_found, struct argp_state *state);
 /* A usage error: lists the processes that could be given, and exits. */
 void value_no_process(struct argp_state *state) __attribute__((noreturn));
 struct cut_point value_point(const char *text, struct argp_state *state); /* --from, --to */

@@ -12,6 +12,7 @@
 #include "python/interpreter/gc_sites.h"
 #include "python/image.h"
 #include "python/elf/libc.h"
+#include "python/process/container.h"
 #include "python/process/memory.h"
 #include "python/process/pages.h"
 #include "python/private.h"
@@ -112,6 +113,7 @@ static int process_check(struct target *target, pid_t pid, struct diag *diag)
 	if (proc_status_last(path, "PPid", &target->info.parent))
 		target->info.parent = 0;
 	target->start_time = stat.start_time;
+	container_name(pid, target->info.container);
 	err = proc_cmdline(pid, target->info.cmdline, sizeof(target->info.cmdline));
 	return err ? trouble(pid, err, "read the command line", diag) : 0;
 }

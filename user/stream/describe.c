@@ -9,7 +9,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 
-enum kind { KIND_TEXT, KIND_U32, KIND_U64, KIND_BOOL, KIND_FACT };
+enum kind { KIND_TEXT, KIND_TEXT_IF_ANY, KIND_U32, KIND_U64, KIND_BOOL, KIND_FACT };
 
 struct json_member {
 	const char *name;
@@ -54,6 +54,7 @@ static const struct json_member process_members[] = {
 	MEMBER(struct process_info, image, KIND_TEXT),
 	MEMBER(struct process_info, machine, KIND_TEXT),
 	FACT(struct process_info, gc, gc_names),
+	MEMBER(struct process_info, container, KIND_TEXT_IF_ANY),
 	{0},
 };
 
@@ -67,6 +68,7 @@ static json_t *member_json(const struct json_member *member, const char *from)
 
 	switch (member->kind) {
 	case KIND_TEXT:
+	case KIND_TEXT_IF_ANY:
 		return json_string(escape_text(text, sizeof(text), from, member->size));
 	case KIND_U32:
 		memcpy(&u32, from, sizeof(u32));
@@ -91,10 +93,14 @@ static int describe(const struct json_member *members, const void *from,
 
 	if (!object)
 		return -ENOMEM;
-	for (const struct json_member *member = members; member->name; member++)
-		if (json_object_set_new(object, member->name,
-					member_json(member, (const char *)from + member->offset)))
+	for (const struct json_member *member = members; member->name; member++) {
+		const char *at = (const char *)from + member->offset;
+
+		if (member->kind == KIND_TEXT_IF_ANY && !*at)
+			continue;
+		if (json_object_set_new(object, member->name, member_json(member, at)))
 			return -ENOMEM;
+	}
 	length = json_dumpb(object, ret_text, DESCRIBE_TEXT_MAX - 1, 0);
 	if (!length || length >= DESCRIBE_TEXT_MAX)
 		return -ENOMEM;
@@ -165,7 +171,7 @@ static int member_parse(const struct json_member *member, const json_t *value, c
 {
 	json_int_t number = json_integer_value(value);
 
-	if (member->kind == KIND_TEXT)
+	if (member->kind == KIND_TEXT || member->kind == KIND_TEXT_IF_ANY)
 		return text_parse(member, value, to, ret_why);
 	if (member->kind == KIND_FACT)
 		return fact_parse(member, value, to, ret_why);

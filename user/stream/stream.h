@@ -34,6 +34,7 @@ struct process_info {
 	char image[256];	   /* path of the Python image, as the target sees it */
 	char machine[16];	   /* decides which system call `sysno` is */
 	enum gc_evidence gc;
+	char container[64]; /* python/process/container.h; hostile text */
 };
 
 /*

@@ -103,3 +103,50 @@ def test_who_killed_it_from_outside():
     assert f"from process {os.getpid()} of the host" in finding["text"]
     names = {row["name"]: row for row in json.loads(doctor)["features"]}
     assert names["pid namespace"]["found"] == "a container's own"
+
+
+CONTAINED = """
+import os, time
+with open("/proc/sys/kernel/ns_last_pid", "w") as file:
+    file.write(str(WANTED - 1))
+if os.fork():
+    os.wait()
+print("ready", flush=True)
+time.sleep(60)  # to be observed
+"""
+CONTAINER = "4f5e6d7c8b9a" + 26 * "01"
+
+
+@contextlib.contextmanager
+def cgroup_of_docker(pid):
+    """Puts the process where docker puts one of its containers."""
+    both = "/sys/fs/cgroup"
+    base = both if os.path.exists(f"{both}/cgroup.procs") else f"{both}/cpu"
+    path = f"{base}/docker-{CONTAINER}.scope"
+    os.mkdir(path)
+    try:
+        harness.write(f"{path}/cgroup.procs", pid)
+        yield
+    finally:
+        harness.write(f"{base}/cgroup.procs", pid)
+        os.rmdir(path)
+
+
+def test_the_pid_that_a_container_shows():
+    wanted = next(pid for pid in range(20_000, 32_000) if not os.path.exists(f"/proc/{pid}"))
+    source = CONTAINED.replace("WANTED", str(wanted))
+    with harness.Script(source, prefix=INSIDE) as app:
+        here = below(app.pid)[-1]
+        with cgroup_of_docker(here):
+            shown = [
+                harness.gilscope("attach", *arguments, "-d", "0.3s", "--json")
+                for arguments in ([wanted], ["--in-container", wanted])
+            ]
+            text = harness.gilscope("attach", here, "-d", "0.3s", "--summary").stdout
+        refused = harness.gilscope("attach", "--in-container", wanted + 1)
+    for done in shown:
+        [process] = json.loads(done.stdout)["processes"]
+        assert (process["pid"], process["container"]) == (here, "docker 4f5e6d7c8b9a"), done
+        assert f"PID {wanted} of docker 4f5e6d7c8b9a is {here} here.\n" in done.stderr, done
+    assert f"PID {here} · docker 4f5e6d7c8b9a · Python" in text, text
+    assert refused.status == 2 and f"has PID {wanted + 1} inside a container" in refused.stderr

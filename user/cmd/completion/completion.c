@@ -28,6 +28,7 @@ static const struct completion_kind KINDS[] = {
 	{"DIR", COMPLETE_FILE, NULL}, /* of --app-root, which takes the file of a module, too */
 	{"PID", COMPLETE_PID, NULL},
 	{"PATTERN", COMPLETE_NOTHING, NULL},
+	{"NUMBER", COMPLETE_NOTHING, NULL},
 	{"COMMAND", COMPLETE_COMMAND, NULL},
 	{"FORMAT", COMPLETE_WORD, export_format_name},
 	{"WHEN", COMPLETE_WORD, options_colour_name},

@@ -13,6 +13,7 @@
 #include "base/duration.h"
 #include "base/escape.h"
 #include "model/model.h"
+#include "python/process/container.h"
 #include "python/process/listening.h"
 #include "python/process/proc.h"
 #include "python/process/pythons.h"
@@ -71,6 +72,7 @@ struct process_search {
 	struct found_processes *found;
 	uint32_t port;		/* 0: by pattern */
 	const regex_t *pattern; /* NULL: all */
+	uint32_t inside;	/* its PID in its own namespace; 0: whatever it is */
 };
 
 static bool listens_on(const struct listening_ports *ports, uint32_t port)
@@ -89,6 +91,8 @@ static int consider(void *ctx, pid_t pid, const char *cmdline)
 	if (search->found->count == FOUND_MAX)
 		return 1;
 	if (search->pattern && regexec(search->pattern, cmdline, 0, NULL, 0))
+		return 0;
+	if (search->inside && !container_has_pid(pid, search->inside))
 		return 0;
 	process.ports_err = listening_ports_read(pid, &process.ports);
 	if (search->port && !listens_on(&process.ports, search->port))
@@ -120,6 +124,22 @@ static int search(struct process_search *search, struct diag *diag)
 				strerror(-err));
 	qsort(found->list, found->count, sizeof(*found->list), by_pid);
 	return 0;
+}
+
+int processes_find_inside(uint32_t pid, struct diag *diag, struct found_processes *ret_found)
+{
+	struct process_search how = {.found = ret_found, .inside = pid};
+
+	*ret_found = (struct found_processes){0};
+	return search(&how, diag);
+}
+
+_Static_assert(PROCESSES_CONTAINER_MAX == CONTAINER_NAME_MAX, "it is handed through");
+
+void processes_container(const struct found_processes *found, uint32_t i,
+			 char to[static PROCESSES_CONTAINER_MAX])
+{
+	container_name((pid_t)found->list[i].pid, to);
 }
 
 /* ── examining ───────────────────────────────────────────────────────────── */

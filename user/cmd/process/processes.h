@@ -29,6 +29,12 @@ struct found_processes {
  * that there is none is no error.
  */
 int processes_find(const char *text, struct diag *diag, struct found_processes *ret_found);
+/* The Python processes that have this PID in a PID namespace below ours, as a container's. */
+int processes_find_inside(uint32_t pid, struct diag *diag, struct found_processes *ret_found);
+/* The container that it runs in; "": none, or unknown. */
+#define PROCESSES_CONTAINER_MAX 64
+void processes_container(const struct found_processes *found, uint32_t i,
+			 char to[static PROCESSES_CONTAINER_MAX]);
 uint32_t processes_pid(const struct found_processes *found, uint32_t i);
 /* Its supervisor, which was left out for it; 0: none. */
 uint32_t processes_supervisor(const struct found_processes *found, uint32_t i);

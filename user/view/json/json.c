@@ -407,6 +407,7 @@ static json_t *process_json(const struct report *report, const struct view_optio
 	return JSON_NEW(
 		report_process, .pid = json_integer(info->pid), .cmdline = json_text(info->cmdline),
 		.title = json_text(process_title(process, title)),
+		.container = info->container[0] ? json_text(info->container) : JSON_LEFT_OUT,
 		.python = json_text(info->python),
 		.gil = json_string(info->gil_enabled ? "on" : "off"),
 		.gc = json_string(info->gc ? fact_name(&gc_names, info->gc) : "none"),

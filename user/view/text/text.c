@@ -10,6 +10,8 @@
 #include "words/names.h"
 #include "words/palette.h"
 
+#define CONTAINER_COLUMNS 32
+
 void text_add_process(struct text_buffer *text, const struct process *process, unsigned columns)
 {
 	const struct process_info *info = &process->info;
@@ -17,6 +19,10 @@ void text_add_process(struct text_buffer *text, const struct process *process, u
 
 	text_add_name(text, process_title(process, title), columns);
 	text_add(text, SEPARATOR "PID %u", info->pid);
+	if (info->container[0]) {
+		text_add(text, SEPARATOR);
+		text_add_name(text, info->container, CONTAINER_COLUMNS);
+	}
 	if (info->python[0]) {
 		text_add(text, SEPARATOR "Python ");
 		text_add_name(text, info->python, 16);
