@@ -284,12 +284,12 @@ class Server:
 
 
 class Spin:
-    """tests/bench/spin.py"""
+    """tests/bench/apps/spin.py"""
 
     def __init__(self, function="cycle"):
         self._child = child(
             PYTHON,
-            HERE / "spin.py",
+            HERE / "apps/spin.py",
             function,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a service of several workers costs: the time until it is observed, gilscope's CPU and memory,
-and how long a worker that begins later is not seen."""
+"""What a service of several workers costs: the time until it is observed, gilscope's CPU and
+memory, and how long a worker that begins later is not seen."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ FOLLOWED = ROOT / "tests/apps/service/follow_truth.py"
 
 @contextlib.contextmanager
 def service(workers, cycles=CYCLES):
-    app = HERE / "service_app.py"
+    app = HERE / "apps/service.py"
     rate = cycles / workers / 2
     with child(PYTHON, app, workers, rate, stdin=-1, stdout=-1, text=True) as process:
         process.stdout.readline()
@@ -53,9 +53,7 @@ def uncovered_ms(way):
     """Of workers that begin while their service is observed: from the first line of their code
     until they are, by their own clock."""
     with tempfile.TemporaryDirectory() as folder:
-        app = subprocess.Popen(
-            [PYTHON, str(FOLLOWED), way, folder], stdin=-1, stdout=-1, text=True
-        )
+        app = subprocess.Popen([PYTHON, str(FOLLOWED), way, folder], stdin=-1, stdout=-1, text=True)
         with app:
             app.stdout.readline()
             with attach([app.pid], "-d", "600s") as observer:

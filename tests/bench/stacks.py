@@ -79,7 +79,12 @@ def stack(options):
         for function, program, what in KINDS:
             for depth in DEPTHS:
                 with child(
-                    PYTHON, HERE / "deep.py", function, depth, stdout=subprocess.PIPE, text=True
+                    PYTHON,
+                    HERE / "apps/deep.py",
+                    function,
+                    depth,
+                    stdout=subprocess.PIPE,
+                    text=True,
                 ) as process:
                     process.stdout.readline()
                     costs = []

@@ -216,8 +216,9 @@ void value_inside(const char *text, struct found_pids *ret_found, struct argp_st
 	*ret_found = (struct found_pids){0};
 	if (find_inside(pid, ret_found))
 		return;
-	fprintf(stderr, "gilscope: no Python process has PID %u inside a container. Those of this "
-			"system:\n\n",
+	fprintf(stderr,
+		"gilscope: no Python process has PID %u inside a container. Those of this "
+		"system:\n\n",
 		pid);
 	print_all(state);
 	exit(EXIT_USAGE);

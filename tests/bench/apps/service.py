@@ -2,7 +2,7 @@
 """A service with that many workers, forked, each with an event loop that turns RATE times a second
 and a thread that takes the GIL as often.
 
-usage: service_app.py WORKERS RATE
+usage: service.py WORKERS RATE
 
 Prints "ready" when all loops turn; ends with its standard input. Standard library only."""
 
