@@ -127,44 +127,50 @@ static bool has_match(const struct argp_state *state)
 			   !strcmp(command, " top"));
 }
 
+/* Exits if there is none. */
+static void find_some(const char *text, struct found_processes *ret_found, struct argp_state *state)
+{
+	struct diag diag = {0};
+
+	if (processes_find(text, &diag, ret_found) < 0)
+		exit(cmd_fail(&diag));
+	if (!ret_found->count)
+		no_such_process(text, state);
+}
+
+static void keep_all(const char *text, struct found_pids *pids, const struct found_processes *found)
+{
+	for (uint32_t i = 0; i < found->count; i++)
+		keep(pids, found, i);
+	say_found(text, pids);
+}
+
 /* Exits if there is none, or several that are not one service. */
 static void find_processes(const char *text, uint32_t most, struct found_pids *ret_found,
 			   struct argp_state *state)
 {
 	_cleanup_(processes_done) struct found_processes found;
-	struct diag diag = {0};
 	char usage[80];
 
-	if (processes_find(text, &diag, &found) < 0)
-		exit(cmd_fail(&diag));
-	if (!found.count)
-		no_such_process(text, state);
+	find_some(text, &found, state);
 	if (found.count > 1 && (found.count > most || !processes_are_service(&found))) {
 		fprintf(stderr, "gilscope: '%s' is %u processes; give the PID of one%s.\n\n", text,
 			found.count, has_match(state) ? ", or observe all with --match" : "");
 		processes_print(stderr, &found, usage_of(state, usage, sizeof(usage)));
 		exit(EXIT_USAGE);
 	}
-	for (uint32_t i = 0; i < found.count; i++)
-		keep(ret_found, &found, i);
-	say_found(text, ret_found);
+	keep_all(text, ret_found, &found);
 }
 
 void value_matching(const char *text, struct found_pids *ret_found, struct argp_state *state)
 {
 	_cleanup_(processes_done) struct found_processes found;
-	struct diag diag = {0};
 
 	*ret_found = (struct found_pids){0};
 	if (*text == ':')
 		argp_error(state, "'%s' is a port: give it as the process", text);
-	if (processes_find(text, &diag, &found) < 0)
-		exit(cmd_fail(&diag));
-	if (!found.count)
-		no_such_process(text, state);
-	for (uint32_t i = 0; i < found.count; i++)
-		keep(ret_found, &found, i);
-	say_found(text, ret_found);
+	find_some(text, &found, state);
+	keep_all(text, ret_found, &found);
 }
 
 static uint32_t pid_of(const char *text, struct argp_state *state)
