@@ -228,20 +228,60 @@ int gil_wait_end(struct pt_regs *ctx)
 	return 0;
 }
 
+/* musl: whether the thread that sleeps on this futex is in the list of waiters that begins at
+ * `list`. It is among the first, unless others came between its entry and its sleep. */
+__noinline __u32 musl_waits(__u64 list, __u64 futex)
+{
+	__u64 at = read_word(list), node = futex - __builtin_offsetof(struct musl_waiter, barrier);
+
+	for (__u32 i = 0; i < MUSL_WAITERS_MAX && at; i++) {
+		if (at == node)
+			return 1;
+		at = read_word(at + __builtin_offsetof(struct musl_waiter, next));
+	}
+	return 0;
+}
+
+/* Whether the words there are those of a waiter asleep. */
+static __always_inline bool is_musl_waiter(const struct shared_target *target, __u64 futex)
+{
+	struct {
+		__u32 state, barrier;
+	} words;
+
+	return target && target->gil.waiters != GIL_NO_FIELD &&
+	       !bpf_probe_read_user(&words, sizeof(words), (void *)(futex - sizeof(__u32))) &&
+	       words.state == MUSL_WAITING && words.barrier == MUSL_BARRED;
+}
+
+/* The offset of the condition variable that it waits for, if that is part of the GIL at `gil`. */
+static __always_inline __u64 musl_condition(const struct gil_layout *layout, __u64 gil, __u64 futex)
+{
+	if (musl_waits(gil + layout->cond + layout->waiters, futex))
+		return layout->cond;
+	if (musl_waits(gil + layout->switch_cond + layout->waiters, futex))
+		return layout->switch_cond;
+	return ~0ull;
+}
+
 /*
  * A sleep on a futex: is it part of a GIL, and which flags does it get? On the condition variable,
  * which is in front of the mutex, the thread waits if its WAIT says so; else it has dropped the
- * GIL, and pthread_cond_signal() at the end of drop_gil waits for earlier waiters to leave.
+ * GIL, and pthread_cond_signal() at the end of drop_gil waits for earlier waiters to leave. With
+ * musl the condition variable's list says that it waits.
  * Returns 0, or the flags with the GIL's place in the list above them. A function of its own, as
  * the verifier goes through all that follows once for each way out of the loop.
  */
 __noinline __u32 find_gil_futex(__u32 tgid, __u64 address, bool waits)
 {
 	struct shared_gil_list *list = bpf_map_lookup_elem(&gil_lists, &tgid);
+	const struct shared_target *target = target_of(tgid);
+	bool listed = is_musl_waiter(target, address);
 	__u32 flags = 0;
 
 	for (__u32 i = 0; list && i < SHARED_GIL_LIST_MAX && i < list->count; i++) {
-		__u64 offset = address - list->gils[i].address;
+		__u64 gil = list->gils[i].address;
+		__u64 offset = listed ? musl_condition(&target->gil, gil, address) : address - gil;
 		bool on_cond = offset < list->gils[i].mutex;
 		bool in_handover = offset >= list->gils[i].handover;
 
@@ -249,7 +289,7 @@ __noinline __u32 find_gil_futex(__u32 tgid, __u64 address, bool waits)
 			continue;
 		if (on_cond || in_handover)
 			flags |= EVF_SWITCH_OUT_HANDOVER;
-		if (on_cond ? waits : !in_handover)
+		if (on_cond ? waits || listed : !in_handover)
 			flags |= EVF_SWITCH_OUT_GIL_MUTEX;
 		return i << GIL_FUTEX_PLACE | flags;
 	}

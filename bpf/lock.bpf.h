@@ -40,6 +40,13 @@ enum { SYS_FUTEX = 98 };
 #endif
 enum { SYS_FUTEX_WAKE = 454, SYS_FUTEX_WAIT = 455 }; /* since 6.7, on all architectures */
 
+static __always_inline bool has_musl(__u32 tgid)
+{
+	const struct shared_target *target = target_of(tgid);
+
+	return target && target->gil.waiters != GIL_NO_FIELD;
+}
+
 static __always_inline bool is_futex(__s32 sysno)
 {
 	return sysno == SYS_FUTEX || sysno == SYS_FUTEX_WAIT;
@@ -94,6 +101,37 @@ static __always_inline void look_at_futex(struct ev_futex *record, __u64 operati
 	record->other = mutex.owner;
 }
 
+/*
+ * The same for musl (src/internal/pthread_impl.h). While somebody waits, the value of a semaphore
+ * is INT_MIN (up to 1.2.3: -1). The futex of a mutex is its second word, between its kind and the
+ * number of waiters: if it is recursive or checks for errors, the owner's gettid(), with a flag
+ * above it unless the mutex was handed on. Other mutexes have no owner.
+ */
+enum { MUSL_RECURSIVE = 1, MUSL_ERRORCHECK = 2, MUSL_SHARED = 128 };
+#define MUSL_WAITED_FOR (1u << 31)
+
+static __always_inline void look_at_musl_futex(struct ev_futex *record)
+{
+	struct {
+		__u32 kind, value, waiters;
+	} words = {};
+	__u32 kind, owner;
+
+	if (bpf_probe_read_user(&words, sizeof(words),
+				(void *)(record->address - sizeof(words.kind))) ||
+	    !words.waiters || words.waiters >= 1 << 16)
+		return;
+	kind = words.kind & ~MUSL_SHARED;
+	owner = words.value & ~MUSL_WAITED_FOR;
+	if (words.value == MUSL_WAITED_FOR || words.value == ~0u) {
+		record->hdr.flags |= EVF_FUTEX_SEMAPHORE;
+	} else if ((kind == MUSL_RECURSIVE || kind == MUSL_ERRORCHECK) && owner &&
+		   owner <= 1 << 22) {
+		record->hdr.flags |= EVF_FUTEX_MUTEX;
+		record->other = owner;
+	}
+}
+
 /* Who wakes the thread on this futex is of interest from now on. */
 static __always_inline void watch_futex(__u64 ts, struct thread_note *note, __u64 address)
 {
@@ -112,7 +150,10 @@ static __always_inline void sleep_on_futex(__u64 ts, struct thread_note *note, _
 	struct ev_futex record = {.hdr = HDR(FUTEX, ts, tid, 0, 0), .address = address};
 
 	watch_futex(ts, note, address);
-	look_at_futex(&record, operation);
+	if (has_musl(my_ids() >> 32))
+		look_at_musl_futex(&record);
+	else
+		look_at_futex(&record, operation);
 	emit(&record, sizeof(record));
 }
 

@@ -276,7 +276,7 @@ WORK = {
         Work(python_loop, "python"),
         Work(regex, "python", at="PATTERN.search("),
         Work(small_step, "python", callbacks=10),
-        Work(sleep_keeping_gil, "held_blocked", "clock_nanosleep", at=".usleep("),
+        Work(sleep_keeping_gil, "held_blocked", "clock_nanosleep", "nanosleep", at=".usleep("),
         Work(pbkdf2, "native", at=".pbkdf2_hmac("),
         Work(compress, "native", at="zlib.compress("),
         Work(

@@ -67,17 +67,18 @@ static bool is_futex_wait(uint64_t operation)
 	return command == FUTEX_WAIT || command == FUTEX_WAIT_BITSET;
 }
 
-/* Asleep on the condition variable of one of the GILs, or on another futex of its own? glibc waits
- * on a word inside it (nptl/pthread_cond_wait.c). */
+/* Asleep on the condition variable of one of the GILs, or on another futex of its own? */
 static uint8_t gil_futex(const struct snapshot *snapshot, uint64_t futex, uint64_t operation,
 			 uint16_t *ret_gil)
 {
-	const struct gil_layout *layout = &snapshot->target->layout.gil;
+	const struct target *target = snapshot->target;
+	const struct gil_layout *layout = &target->layout.gil;
 
 	if (!is_futex_wait(operation))
 		return 0;
-	for (uint32_t i = 0; i < snapshot->target->gil_count; i++) {
-		uint64_t offset = futex - snapshot->target->gils[i].address;
+	for (uint32_t i = 0; i < target->gil_count; i++) {
+		uint64_t offset = gil_futex_offset((pid_t)target->info.pid, layout,
+						   target->gils[i].address, futex);
 
 		if (offset >= layout->size)
 			continue;
@@ -133,7 +134,8 @@ static int emit_lock(const struct snapshot *snapshot, uint32_t tid)
 	if (proc_read(path, text, sizeof(text)) <= 0 ||
 	    !state_parse(snapshot, text, &state, argument))
 		return 0;
-	futex_look((pid_t)pid, argument[0], argument[1], &event.futex);
+	futex_look((pid_t)pid, argument[0], argument[1],
+		   snapshot->target->layout.gil.waiters != GIL_NO_FIELD, &event.futex);
 	event.hdr.ts = clock_now_ns();
 	event.futex.span_ns = span(before, event.hdr.ts);
 	return sink_event(snapshot->sink, &event);

@@ -144,15 +144,11 @@ static int version_check(struct target *target, const struct image *image, struc
 	return 0;
 }
 
-/* musl's C library is its loader: ld-musl-ARCH.so.1 */
 static bool uses_musl(const struct mappings *mappings)
 {
-	for (size_t i = 0; i < mappings->count; i++) {
-		const char *name = strrchr(mappings->list[i].path, '/');
-
-		if (name && strncmp(name, "/ld-musl-", strlen("/ld-musl-")) == 0)
+	for (size_t i = 0; i < mappings->count; i++)
+		if (libc_is_musl(&mappings->list[i]))
 			return true;
-	}
 	return false;
 }
 

@@ -24,16 +24,30 @@ static const char *const names[LIBC_CALLS] = {
 	[LIBC_SYSCALL] = "syscall",
 };
 
-/* glibc's libc.so.6, libc-2.31.so in older releases, musl's loader, which is its library too. */
-static bool is_libc(const struct mapping *mapping)
+static bool begins_with(const char *name, const char *begin)
 {
-	static const char *const begins[] = {"/libc.so.", "/libc-2.", "/ld-musl-", "/libc.musl-"};
+	return strncmp(name, begin, strlen(begin)) == 0;
+}
+
+bool libc_is_musl(const struct mapping *mapping)
+{
 	const char *name = strrchr(mapping->path, '/');
 
-	for (size_t i = 0; name && i < sizeof(begins) / sizeof(*begins); i++)
-		if (strncmp(name, begins[i], strlen(begins[i])) == 0)
-			return mapping->executable && mapping->inode;
-	return false;
+	/* the loader is the library, and in some distributions a link to it */
+	return name && mapping->executable && mapping->inode &&
+	       (begins_with(name, "/ld-musl-") || begins_with(name, "/libc.musl-") ||
+		strcmp(name, "/libc.so") == 0);
+}
+
+/* glibc's is libc.so.6, or libc-2.31.so in older releases. */
+static bool is_libc(const struct mapping *mapping)
+{
+	const char *name = strrchr(mapping->path, '/');
+
+	if (!name || !mapping->executable || !mapping->inode)
+		return false;
+	return libc_is_musl(mapping) || begins_with(name, "/libc.so.") ||
+	       begins_with(name, "/libc-2.");
 }
 
 struct functions_found {

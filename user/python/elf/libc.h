@@ -10,7 +10,11 @@
 #include "python/target.h"
 
 struct elf_budget;
+struct mapping;
 struct mappings;
+
+/* Is this the code of musl's C library? */
+bool libc_is_musl(const struct mapping *mapping);
 
 /* Fills target->libc. There are no places in a process that has no such library, or an unknown one.
  * Without `waits` no place is to be probed: a thread was just waiting in epoll in another way. */

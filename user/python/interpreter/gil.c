@@ -40,6 +40,7 @@ struct gil_layout gil_layout_of(bool free_threaded)
 		.mutex = AT(mutex),
 		.switch_cond = AT(switch_cond),
 		.size = (unsigned short)(first + sizeof(struct gil_with)),
+		.waiters = GIL_NO_FIELD,
 	};
 #undef AT
 }
@@ -48,13 +49,42 @@ void gil_layout_for_musl(struct gil_layout *layout)
 {
 	/* arch/aarch64 and arch/x86_64/bits/alltypes.h.in, pthread_mutex_t: int[10]; pthread_cond_t
 	 * is int[12], as glibc's */
-	enum { MUSL_MUTEX_BYTES = 40 };
+	enum { MUSL_MUTEX_BYTES = 40, MUSL_COND_HEAD = 8 };
 	unsigned short excess = sizeof(pthread_mutex_t) - MUSL_MUTEX_BYTES;
 
 	_Static_assert(sizeof(pthread_mutex_t) >= MUSL_MUTEX_BYTES && sizeof(pthread_cond_t) == 48,
 		       "another C library");
 	layout->switch_cond -= excess;
 	layout->size -= 2 * excess;
+	layout->waiters = MUSL_COND_HEAD; /* src/internal/pthread_impl.h, _c_head */
+}
+
+static bool list_has_waiter(pid_t pid, uint64_t list, uint64_t futex)
+{
+	uint64_t node = futex - offsetof(struct musl_waiter, barrier), at = 0;
+
+	if (memory_read(pid, list, &at, sizeof(at)))
+		return false;
+	for (int i = 0; i < MUSL_WAITERS_MAX && at; i++) {
+		if (at == node)
+			return true;
+		if (memory_read(pid, at + offsetof(struct musl_waiter, next), &at, sizeof(at)))
+			return false;
+	}
+	return false;
+}
+
+uint64_t gil_futex_offset(pid_t pid, const struct gil_layout *layout, uint64_t address,
+			  uint64_t futex)
+{
+	const unsigned short conditions[] = {layout->cond, layout->switch_cond};
+
+	if (futex - address < layout->size)
+		return futex - address;
+	for (size_t i = 0; layout->waiters != GIL_NO_FIELD && i < 2; i++)
+		if (list_has_waiter(pid, address + conditions[i] + layout->waiters, futex))
+			return conditions[i];
+	return UINT64_MAX;
 }
 
 struct gil_words gil_words_of(const struct gil_layout *layout, const uint8_t *bytes)

@@ -18,8 +18,14 @@
  */
 struct gil_layout gil_layout_of(bool free_threaded);
 
-/* … of a target whose C library is musl: on arm64 its mutexes are smaller than glibc's. */
+/* … of a target whose C library is musl: on arm64 its mutexes are smaller than glibc's, and nobody
+ * sleeps on a condition variable itself. */
 void gil_layout_for_musl(struct gil_layout *layout);
+
+/* Where in the GIL at `address` is what a thread waits for that sleeps on `futex`? That may be on
+ * its stack (struct musl_waiter). UINT64_MAX: not there. */
+uint64_t gil_futex_offset(pid_t pid, const struct gil_layout *layout, uint64_t address,
+			  uint64_t futex);
 
 /* The fields of a GIL as read at one instant; not trusted. */
 struct gil_words {

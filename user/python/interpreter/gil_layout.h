@@ -23,8 +23,23 @@ struct gil_layout {
 	unsigned short mutex;	      /* pthread_mutex_t of `cond` and of the fields above */
 	unsigned short switch_cond;   /* pthread_cond_t of the forced hand-over */
 	unsigned short size;	      /* of the whole */
-	unsigned short spare[3];
+	unsigned short waiters;	      /* musl: in a condition variable, the address of its newest
+					 struct musl_waiter; GIL_NO_FIELD: another C library */
+	unsigned short spare[2];
 };
+
+/*
+ * A thread that waits for a condition variable of musl's, on its own stack
+ * (src/thread/pthread_cond_timedwait.c, struct waiter). The futex that it sleeps on is `barrier`,
+ * so none of the GIL's. It is in the list until it is signalled or leaves.
+ */
+struct musl_waiter {
+	unsigned long long previous, next;
+	unsigned int state;   /* MUSL_WAITING; another one once it is signalled, or leaves */
+	unsigned int barrier; /* MUSL_BARRED until it is woken */
+};
+
+enum { MUSL_WAITING = 0, MUSL_BARRED = 2, MUSL_WAITERS_MAX = 64 }; /* that are looked through */
 
 /* Where a pending drop request can be read when a DROP is seen (who asked: ceval_gil.h,
  * SET_GIL_DROP_REQUEST). */

@@ -3,6 +3,7 @@
 #ifndef GILSCOPE_PYTHON_PROCESS_FUTEX_H
 #define GILSCOPE_PYTHON_PROCESS_FUTEX_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -11,8 +12,8 @@
 /*
  * Fills in address, other, and the flags `mutex` and `semaphore` of a FUTEX event about a thread of
  * the process that sleeps on the futex at `address` by this operation (the call's second argument).
- * What cannot be read is left 0.
+ * `musl`: that is the process's C library, and not glibc. What cannot be read is left 0.
  */
-void futex_look(pid_t pid, uint64_t address, uint64_t operation, struct ev_futex *event);
+void futex_look(pid_t pid, uint64_t address, uint64_t operation, bool musl, struct ev_futex *event);
 
 #endif
