@@ -172,7 +172,8 @@ __noinline __u32 pystack_own_tid(void)
  * is preempted would seem not to have the GIL. It would also, if its wait has ended and it is about
  * to set `locked`. So while it has the mutex, only what names it counts. In glibc the mutex's owner
  * is set once it is locked, and cleared before it is unlocked: at either time the GIL is as it was,
- * or as it will be.
+ * or as it will be. In musl such a mutex is its kind and its lock, and nobody notes the owner; so
+ * while anybody has it, this thread may.
  *
  * A thread whose drop was seen, and that has not waited since, has none while `locked` is 0. With
  * one CPU that is where nearly all lose it: drop_gil wakes the next one with the mutex held.
@@ -180,11 +181,13 @@ __noinline __u32 pystack_own_tid(void)
 static __always_inline bool in_transition(const struct shared_python *python, __u64 gil)
 {
 	struct {
-		__u32 lock, count, owner;
-	} mutex = {.lock = 1};
+		__u32 lock, count_or_lock, owner;
+	} mutex;
 
 	if (bpf_probe_read_user(&mutex, sizeof(mutex), (void *)(gil + python->gil_layout.mutex)))
 		return true;
+	if (python->gil_layout.waiters != GIL_NO_FIELD)
+		return mutex.count_or_lock;
 	return mutex.lock && mutex.owner == pystack_own_tid();
 }
 
