@@ -280,8 +280,13 @@ __noinline __u32 find_gil_futex(__u32 tgid, __u64 address, bool waits)
 	__u32 flags = 0;
 
 	for (__u32 i = 0; list && i < SHARED_GIL_LIST_MAX && i < list->count; i++) {
-		__u64 gil = list->gils[i].address;
-		__u64 offset = listed ? musl_condition(&target->gil, gil, address) : address - gil;
+		__u64 gil = list->gils[i].address, offset = address - gil;
+		/* the lock of a condition variable looks like a waiter, too */
+		bool by_list = listed && offset >= list->gils[i].size;
+
+		if (by_list)
+			offset = musl_condition(&target->gil, gil, address);
+
 		bool on_cond = offset < list->gils[i].mutex;
 		bool in_handover = offset >= list->gils[i].handover;
 
@@ -289,7 +294,7 @@ __noinline __u32 find_gil_futex(__u32 tgid, __u64 address, bool waits)
 			continue;
 		if (on_cond || in_handover)
 			flags |= EVF_SWITCH_OUT_HANDOVER;
-		if (on_cond ? waits || listed : !in_handover)
+		if (on_cond ? waits || by_list : !in_handover)
 			flags |= EVF_SWITCH_OUT_GIL_MUTEX;
 		return i << GIL_FUTEX_PLACE | flags;
 	}
