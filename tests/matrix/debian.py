@@ -134,5 +134,6 @@ class Archive:
         """Downloads the source of this package into the folder: the path of the archive its authors
         published."""
         run(["apt-get", *self._options, "source", "--download-only", name], cwd=folder)
-        (archive,) = glob.glob(os.path.join(folder, "*.orig.tar.*[xg]z"))
+        found = glob.glob(os.path.join(folder, "*.orig.tar.*"))
+        (archive,) = (path for path in found if not path.endswith(".asc"))  # its signature
         return archive

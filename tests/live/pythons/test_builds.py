@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """CPythons that no distribution has: free-threaded, with the GIL off, on, and switched while
-observed; and with nothing inlined."""
+observed; with nothing inlined; and linked with musl."""
 
 import os
 import re
@@ -15,7 +15,7 @@ import measure
 import stacks
 
 MS = 1_000_000
-BUILDS = {"3.13t": (), "3.13t-with-gil": ("env", "PYTHON_GIL=1"), "3.11-O0": ()}
+BUILDS = {"3.13t": (), "3.13t-with-gil": ("env", "PYTHON_GIL=1"), "3.11-O0": (), "3.13-musl": ()}
 IMPORTS = 1000
 SPINNERS = 3
 SWITCHED_NS = 400 * MS
@@ -95,6 +95,24 @@ def test_stacks_of_a_build_equal_its_own(label, tmp_path):
     assert not found.wrong
     assert not found.missing and not found.without
     assert found.due > 60, "the events that stacks are taken for hardly ever happened"
+
+
+@pytest.mark.parametrize("mode", ["exact", "edges", "futex"])
+@pytest.mark.parametrize("label", ["3.11-O0", "3.13-musl"])
+def test_threads_that_only_compute_sleep_only_for_the_gil(label, mode):
+    """Also in the forced handover. Where their futex is, is up to the C library."""
+    with harness.Script(SPIN % "int" + "time.sleep(60)", python=built(label)) as app:
+        with harness.attach(app, "--mode", mode) as running:
+            subprocess.run(["sleep", str(SWITCHED_NS / 1e9)], check=True)
+            outcome = running.finish()
+        app.process.kill()
+    laws.check_laws(outcome.report)
+    (process,) = outcome.report["processes"]
+    spinners = [thread for thread in process["threads"] if thread["tid"] != app.pid]
+    assert len(spinners) == SPINNERS
+    for thread in spinners:
+        assert thread["states"]["gil_wait"] > SWITCHED_NS / 5
+        assert thread["states"]["blocked"] + thread["states"]["idle"] == 0, thread
 
 
 class Switching:
