@@ -20,26 +20,34 @@ static __always_inline void native_send(__u64 ts, __u32 tid, __u64 address)
 
 /*
  * Where takes are not traced, the GIL of a new interpreter shows itself only to a thread that waits
- * for it. New interpreters are at the front of the list. `locked` is negative until the GIL is
- * created.
+ * for it, and where they are, one that has the address of an earlier one's does not show itself at
+ * all. New interpreters are at the front of the list. `locked` is negative until the GIL is
+ * created. The id is part of the key: each is reported once. Not inline, since the chain of calls
+ * to a search for a thread's state has no room for what it keeps.
  */
-static __always_inline void look_for_gil(__u64 ts, __u64 me)
+static __noinline int look_for_gil(__u64 ts, __u64 me)
 {
 	struct shared_gil_key key = {.tgid = me >> 32};
 	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &key.tgid);
-	__u64 gil;
+	const struct shared_gil *known;
+	__u64 interp, gil;
 	__s32 locked = -1;
+	__u32 id;
 
 	if (!python || !python->layout.interp_gil)
-		return;
-	gil = read_word(read_word(python->layout.runtime + python->layout.runtime_interpreters) +
-			python->layout.interp_gil);
+		return 0;
+	interp = read_word(python->layout.runtime + python->layout.runtime_interpreters);
+	gil = read_word(interp + python->layout.interp_gil);
+	id = (__u32)read_word(interp + python->layout.interp_id);
 	key.condition = gil + python->gil_layout.cond;
-	if (!gil || find_gil(&key))
-		return;
+	known = find_gil(&key);
+	if (!gil || (known && known->interpreter >= id) || gil == python->gil)
+		return 0;
+	key.spare = id;
 	bpf_probe_read_user(&locked, sizeof(locked), (void *)(gil + python->gil_layout.locked));
 	if (locked >= 0)
 		emit_unknown_gil(&key, CONDITION_COND, ts, (__u32)me);
+	return 0;
 }
 
 SEC("perf_event")
@@ -50,8 +58,7 @@ int on_clock(void *ctx)
 	if (!is_target(me >> 32))
 		return 0;
 	check_current(ts, (__u32)me);
-	if (mode != SHARED_MODE_EXACT)
-		look_for_gil(ts, me);
+	look_for_gil(ts, me);
 	tstate = pystack_current(ts, 0);
 	/* before the stack, so that the time up to here has the state that is found here */
 	if (tstate && mode != SHARED_MODE_EXACT)

@@ -7,12 +7,12 @@
 #include "handoff.bpf.h"
 
 enum {
-	STATES_MAX = 288, /* thread states and interpreters read by one search; new ones are at the
-			     front */
-	STATES_PART = 16, /* of them: see pystack.bpf.c */
-	RETRY_NS_FIRST = 100, /* a new thread may leave its CPU several times before its state has
-				 its id, and sleep for long right after the last of them; twice as
-				 long with each search, so those ten are hardly limited */
+	STATES_MAX = 288,  /* thread states and interpreters read by one search; new ones are at the
+			      front */
+	OBSERVED_MAX = 16, /* GILs that are read one after the other */
+	STATES_PART = 16,  /* of them: see pystack.bpf.c */
+	RETRY_NS_FIRST = 20000, /* a new thread may sleep before its state has its id, and again
+				   right after */
 	RETRY_NS_MAX = 1000000000,
 };
 
@@ -25,6 +25,24 @@ static __always_inline __u64 thread_pointer(void)
 #else
 	return BPF_CORE_READ(task, thread.uw.tp_value);
 #endif
+}
+
+static __always_inline bool bit_of(__u64 tstate, __u16 number)
+{
+	__u8 byte = 0;
+
+	bpf_probe_read_user(&byte, sizeof(byte), (void *)(tstate + number / 8));
+	return byte >> number % 8 & 1;
+}
+
+/* A thread that has been in several interpreters has several states, one of which counts. Before
+ * 3.12 none says so. */
+static __always_inline bool is_current(const struct shared_python *python, __u64 tstate,
+				       __u64 pointer)
+{
+	__u16 bound = python->layout.tstate_bound;
+
+	return is_thread(python, tstate, pointer) && (bound == STACK_NONE || bit_of(tstate, bound));
 }
 
 /* One step of the search, whose progress is in the thread's note; non-zero when it is over. A clock
@@ -48,10 +66,10 @@ __noinline int pystack_search(void)
 		note->search_interp = read_word(note->search_interp + python->layout.interp_next);
 		return 0;
 	}
-	if (is_thread(python, tstate, note->pointer)) {
+	if (is_current(python, tstate, note->pointer)) {
 		if (!note->tstate)
 			note->tstate = tstate;
-		if (first_frame(python, tstate)) {
+		if (python->layout.tstate_bound != STACK_NONE || first_frame(python, tstate)) {
 			note->tstate = tstate;
 			return 1;
 		}
@@ -69,8 +87,8 @@ __noinline int pystack_search_on(void)
 	return over;
 }
 
-/* A thread that has been in several interpreters has several states. Takes the newest that has
- * frames, else the newest. */
+/* Takes the state that counts, or where none says so the newest that has frames, else the newest.
+ */
 static __always_inline void find_state(const struct shared_python *python, struct thread_note *note)
 {
 	note->tstate = 0;
@@ -85,7 +103,7 @@ static __always_inline void find_state(const struct shared_python *python, struc
 static __always_inline bool is_known(const struct shared_python *python,
 				     const struct thread_note *note)
 {
-	return note->tstate && is_thread(python, note->tstate, note->pointer);
+	return note->tstate && is_current(python, note->tstate, note->pointer);
 }
 
 /* Makes it known whose the state is. */
@@ -195,7 +213,8 @@ static __always_inline void observe_gil(__u64 ts, __u32 tid, const struct shared
 					struct thread_note *note, __u64 gil, __u16 index,
 					__u32 flags)
 {
-	struct ev_observe record = {.hdr = HDR(OBSERVE, ts, tid, index, flags & EVF_OBSERVE_CLOCK)};
+	struct ev_observe record = {.hdr = HDR(OBSERVE, ts, tid, index,
+					       flags & (EVF_OBSERVE_CLOCK | EVF_OBSERVE_ONLY))};
 	__u64 at = gil + python->gil_layout.last_holder;
 	struct shared_gil_words words;
 
@@ -234,6 +253,42 @@ __noinline int pystack_observe_other(__u64 ts, __u32 flags, __u32 place)
 	return 1;
 }
 
+/*
+ * Of several GILs a thread can have only that of the interpreter that its state belongs to. A
+ * thread that enters another one takes that one's GIL before the state counts (Python/pystate.c,
+ * _PyThreadState_Attach()); it may lose its CPU there, and until then none of its states is active.
+ * 0: that cannot be said, and all GILs must be read.
+ */
+__noinline int pystack_observe_only(__u64 ts, __u32 flags)
+{
+	__u64 me = my_ids(), gil;
+	struct shared_gil_key key = {.tgid = me >> 32};
+	__u32 tid = (__u32)me;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &key.tgid);
+	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
+	const struct shared_gil *known;
+
+	if (!python || !note || !is_known(python, note) ||
+	    (flags & PYSTACK_PREEMPTED && !bit_of(note->tstate, python->layout.tstate_active)))
+		return 0;
+	gil = read_word(read_word(note->tstate + python->layout.tstate_interp) +
+			python->layout.interp_gil);
+	key.condition = gil + python->gil_layout.cond;
+	known = find_gil(&key);
+	if (!known)
+		return 0;
+	observe_gil(ts, tid, python, note, gil, known->index, flags | EVF_OBSERVE_ONLY);
+	return 1;
+}
+
+/* Several GILs: see above. A function of its own, so that both are gone through once. */
+static __noinline int observe_several(__u64 ts, __u32 flags)
+{
+	if (flags & PYSTACK_KNOWN || pystack_current(ts, 0))
+		return pystack_observe_only(ts, flags);
+	return 0;
+}
+
 __noinline __u64 pystack_observe(__u64 ts, __u32 flags)
 {
 	__u64 me = my_ids(), holds;
@@ -249,10 +304,13 @@ __noinline __u64 pystack_observe(__u64 ts, __u32 flags)
 	if (!note->pointer)
 		return 0;
 	note->holds_by = 0;
+	if (list->count > 1 && python->layout.tstate_bound != STACK_NONE &&
+	    observe_several(ts, flags))
+		return note->tstate | (note->holds_by ? PYSTACK_HOLDS : 0);
 	if (list->count)
 		observe_gil(ts, (__u32)me, python, note, list->gils[0].address, list->gils[0].index,
 			    flags);
-	for (__u32 i = 1; i < SHARED_GIL_LIST_MAX && i < list->count; i++)
+	for (__u32 i = 1; i < OBSERVED_MAX && i < list->count; i++)
 		pystack_observe_other(ts, flags, i);
 	holds = note->holds_by ? PYSTACK_HOLDS : 0;
 	if (flags & PYSTACK_KNOWN || (holds && note->holds_by == note->tstate) ||

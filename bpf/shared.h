@@ -63,7 +63,7 @@ struct shared_gil {
 	wire_u16 pending;   /* with COND: a waiter has waited out the switch interval since the last
 			       DROP, so the drop request is worth reading */
 	struct gil_layout layout;
-	wire_u32 spare;
+	wire_u32 interpreter; /* its id */
 };
 
 /* Whose PyThreadState is at this address, and its thread_id then. */
@@ -91,7 +91,7 @@ struct shared_gil_slot {
 
 /* The GILs of a process, to distinguish their futexes from others. GILs beyond SHARED_GIL_LIST_MAX
  * are not distinguished. */
-#define SHARED_GIL_LIST_MAX 16
+#define SHARED_GIL_LIST_MAX 72
 struct shared_gil_list {
 	wire_u32 count;
 	wire_u32 spare;

@@ -127,6 +127,43 @@ static void interpreter(void)
 #endif
 }
 
+#if SINCE(12)
+/* The number of a bit of PyThreadState._status, from the structure's begin. */
+#define STATUS_BIT(member)                                                                         \
+	__extension__({                                                                            \
+		union {                                                                            \
+			PyThreadState state;                                                       \
+			unsigned char bytes[sizeof(PyThreadState)];                                \
+		} u;                                                                               \
+		size_t byte = 0;                                                                   \
+		memset(&u, 0, sizeof(u));                                                          \
+		u.state._status.member = 1;                                                        \
+		while (!u.bytes[byte])                                                             \
+			byte++;                                                                    \
+		8 * byte + (size_t)__builtin_ctz(u.bytes[byte]);                                   \
+	})
+#endif
+
+/* FORM: each thread has one state that is bound, that of the interpreter it was last in, until it
+ * enters another one: tstate_activate(), Python/pystate.c. */
+static void status(void)
+{
+#if SINCE(12)
+	number("tstate_bound", STATUS_BIT(bound_gilstate));
+	number("tstate_active", STATUS_BIT(active));
+#else
+	NONE(tstate_bound);
+	NONE(tstate_active);
+#endif
+#ifdef Py_GIL_DISABLED
+	AT(tstate_state, PyThreadState, state);
+	AT(tstate_critical, PyThreadState, critical_section);
+#else
+	NONE(tstate_state);
+	NONE(tstate_critical);
+#endif
+}
+
 static void thread(void)
 {
 	AT(tstate_next, PyThreadState, next);
@@ -137,6 +174,7 @@ static void thread(void)
 #else
 	NONE(tstate_native_thread_id);
 #endif
+	status();
 	/* FORM: where asyncio keeps the running loop, Modules/_asynciomodule.c */
 #if SINCE(13)
 	NONE(tstate_dict);

@@ -87,7 +87,7 @@ int tracee_declare(struct capture *capture, struct tracee *tracee)
 	 * those that it had */
 	capture->reader.refresh_gils(tracee->target);
 	if (!err)
-		err = tracee_declare_gils(capture, tracee, 0, clock_now_ns());
+		err = tracee_declare_gils(capture, tracee);
 	if (!err)
 		err = tracee_snapshot(capture, tracee, true);
 	return err ? err : tracee_children(capture, tracee);

@@ -168,8 +168,8 @@ int family_serve(struct capture *capture);
 
 /* The sites' uprobes. */
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag);
-/* Hands the GILs target->gils[from …] to the probes and declares them in the stream at `ts`. */
-int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t from, uint64_t ts);
+/* Hands the process's GILs that are not declared to the probes, and declares them in the stream. */
+int tracee_declare_gils(struct capture *capture, struct tracee *tracee);
 /* Every thread and descriptor as it is now. With `identity_only` the states are left out: they
  * cannot be used before the probes report. */
 int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identity_only);

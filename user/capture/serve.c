@@ -3,10 +3,11 @@
 
 #include <errno.h>
 
-#define NAMES_AFTER_NS (200 * NS_PER_MS) /* a new thread has set its name by then */
-#define ASK_AGAIN_NS   NS_PER_S
-#define LOOPS_AGAIN_NS (50 * NS_PER_MS)
-#define LOOPS_SHARE    100 /* times as long as it took it is not asked again: 1 % of a CPU */
+#define NAMES_AFTER_NS	  (200 * NS_PER_MS) /* a new thread has set its name by then */
+#define ASK_AGAIN_NS	  NS_PER_S
+#define SNAPSHOT_AFTER_NS (20 * NS_PER_MS) /* there may be more of them */
+#define LOOPS_AGAIN_NS	  (50 * NS_PER_MS)
+#define LOOPS_SHARE	  100 /* times as long as it took it is not asked again: 1 % of a CPU */
 
 /* ── what a record calls for ─────────────────────────────────────────────────────────────────── */
 
@@ -170,13 +171,17 @@ void capture_request_locks(struct capture *capture)
 
 /* ── reading it ──────────────────────────────────────────────────────────────────────────────── */
 
+/* Which threads have one that is new is not known before they are read again. */
 static int look_for_gils(struct capture *capture, struct tracee *tracee)
 {
-	uint32_t known = tracee->target->gil_count;
+	uint64_t now = clock_now_ns();
 
-	return capture->reader.refresh_gils(tracee->target) > 0
-		       ? tracee_declare_gils(capture, tracee, known, clock_now_ns())
-		       : 0;
+	if (capture->reader.refresh_gils(tracee->target) <= 0)
+		return 0;
+	requests_put(&capture->requests, &(struct request){.tracee = tracee,
+							   .kind = REQUEST_SNAPSHOT,
+							   .due = now + SNAPSHOT_AFTER_NS});
+	return tracee_declare_gils(capture, tracee);
 }
 
 /* New GILs first, so that the snapshot includes who holds them. */

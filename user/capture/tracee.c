@@ -101,12 +101,13 @@ int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *d
 }
 
 /* Makes a GIL known to the probes. */
-static int add_gil(struct capture *capture, const struct target *target, uint64_t address,
-		   uint16_t index)
+static int add_gil(struct capture *capture, const struct target *target,
+		   const struct gil_address *gil, uint16_t index)
 {
 	const struct python_layout *layout = &target->layout;
 	struct shared_gil value = {
-		.address = address,
+		.address = gil->address,
+		.interpreter = gil->interpreter,
 		.drop_request = layout->drop_request +
 				(layout->drop_request_kind == DROP_REQUEST_ADDRESS ? target->runtime
 										   : 0),
@@ -119,7 +120,7 @@ static int add_gil(struct capture *capture, const struct target *target, uint64_
 		[CONDITION_COND] = layout->gil.cond, [CONDITION_SWITCH] = layout->gil.switch_cond};
 
 	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
-		struct shared_gil_key key = {.condition = address + offsets[i],
+		struct shared_gil_key key = {.condition = gil->address + offsets[i],
 					     .tgid = target->info.pid};
 		int err;
 
@@ -214,47 +215,55 @@ void tracee_release(struct capture *capture, struct tracee *tracee)
 static int list_gils(struct capture *capture, const struct tracee *tracee)
 {
 	const struct target *target = tracee->target;
-	struct shared_gil_list list = {.count = target->gil_count < SHARED_GIL_LIST_MAX
-							? target->gil_count
-							: SHARED_GIL_LIST_MAX};
+	struct shared_gil_list list = {.count = 0};
 
-	for (uint32_t i = 0; i < list.count; i++)
-		list.gils[i] = (struct shared_gil_span){.address = target->gils[i].address,
-							.size = target->layout.gil.size,
-							.mutex = target->layout.gil.mutex,
-							.handover = target->layout.gil.switch_cond,
-							.index = tracee->gil_index[i]};
+	for (uint32_t i = 0; i < target->gil_count && list.count < SHARED_GIL_LIST_MAX; i++)
+		if (!target->gils[i].gone)
+			list.gils[list.count++] = (struct shared_gil_span){
+				.address = target->gils[i].address,
+				.size = target->layout.gil.size,
+				.mutex = target->layout.gil.mutex,
+				.handover = target->layout.gil.switch_cond,
+				.index = tracee->gil_index[i]};
 	return probes_set(&capture->probes, PROBES_GIL_LISTS, &target->info.pid, &list);
 }
 
-int tracee_declare_gils(struct capture *capture, struct tracee *tracee, uint32_t from, uint64_t ts)
+static int declare_gil(struct capture *capture, struct tracee *tracee, uint32_t number)
+{
+	struct target *target = tracee->target;
+	struct gil_address *gil = &target->gils[number];
+	union event event = {.gil = {
+				     .hdr = {.tid = target->info.pid, .type = EV_GIL},
+				     .address = gil->address,
+				     .interpreter = gil->interpreter,
+			     }};
+	int err = number < tracee->declared ? 0 : take_index(capture, &tracee->gil_index[number]);
+
+	if (err)
+		return err;
+	if (tracee->declared <= number)
+		tracee->declared = number + 1;
+	gil->declared = true;
+	event.gil.hdr.aux = tracee->gil_index[number];
+	err = add_gil(capture, target, gil, tracee->gil_index[number]);
+	/* its takes are traced a little later than its drops, and before that it is none */
+	event.hdr.ts = clock_now_ns();
+	return err ? err : sink_event(&capture->sink, &event);
+}
+
+int tracee_declare_gils(struct capture *capture, struct tracee *tracee)
 {
 	const struct target *target = tracee->target;
 	uint16_t *index = realloc(tracee->gil_index, target->gil_count * sizeof(*index));
+	int err = 0;
 
 	if (!index)
 		return -ENOMEM;
 	tracee->gil_index = index;
-	for (uint32_t i = from; i < target->gil_count; i++) {
-		union event event = {
-			.gil = {
-				.hdr = {.ts = ts, .tid = target->info.pid, .type = EV_GIL},
-				.address = target->gils[i].address,
-				.interpreter = target->gils[i].interpreter,
-			}};
-		int err = take_index(capture, &index[i]);
-
-		if (err)
-			return err;
-		tracee->declared = i + 1;
-		event.gil.hdr.aux = index[i];
-		err = add_gil(capture, target, target->gils[i].address, index[i]);
-		if (!err)
-			err = sink_event(&capture->sink, &event);
-		if (err)
-			return err;
-	}
-	return list_gils(capture, tracee);
+	for (uint32_t i = 0; i < target->gil_count && !err; i++)
+		if (!target->gils[i].declared)
+			err = declare_gil(capture, tracee, i);
+	return err ? err : list_gils(capture, tracee);
 }
 
 static void note_descriptor(const struct tracee_stage *stage, const struct ev_epoll *epoll)

@@ -118,11 +118,16 @@ void edges_on(struct world *w, struct thread_machine *t)
 		edges_sample_none(w, t);
 }
 
+enum { WORDS_ALL = UINT32_MAX }; /* it can have none of those that it has not read */
+
 /* Its own reading of as many lock words as there are GILs, or it has had no CPU since before: it
  * was observed without a GIL and cannot have taken one since. */
 static void settle_none(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	uint32_t words = t->ts_sampled == ts ? t->words : 1;
+
+	if (words == WORDS_ALL)
+		words = process_of(t)->gils;
 
 	if (process_of(t)->gils == words && t->relation == (REL_NONE | REL_HOLDING) &&
 	    thread_is_off(t))
@@ -368,45 +373,61 @@ static void settle_holder(struct world *w, struct gil_machine *g, struct thread_
 		    observer->part == WAIT_AWAKE && g->waits[WAIT_AWAKE] == 1;
 }
 
-/* Threads that have been off the CPU since before the observation, and are not the holder, have no
- * GIL. */
-static void settle_pending(struct world *w, struct process_entry *process,
+/* Up to when the holders of all GILs of the process have been read. */
+static uint64_t all_read(const struct process_entry *process)
+{
+	uint64_t since = UINT64_MAX;
+
+	for (const struct gil_machine *g = process->gil_list; g; g = g->next)
+		if (!g->retired && g->ts_named < since)
+			since = g->ts_named;
+	return since;
+}
+
+/* Threads that have been off the CPU since before the observation of each GIL, and are not its
+ * holder, have none. */
+static void settle_pending(struct world *w, struct gil_machine *g,
 			   const struct thread_machine *holder, uint64_t since)
 {
+	struct process_entry *process = gil_process(g);
 	struct thread_machine *t, *next;
 
-	if (!process->pending || process->gils != 1)
+	g->ts_named = since;
+	if (!process->pending)
 		return;
+	if (process->gils > 1)
+		since = all_read(process);
 	process->pending = false;
 	/* nearly in the order of ts_off, so the first one that left the CPU too late ends it */
 	DL_FOREACH_SAFE2(process->open[OPEN_NOT_WAITING], t, next, next_open)
 	{
-		if (t == holder)
+		if (t == holder || t->sampled_gil)
 			continue;
 		if (t->ts_off > since) {
 			process->pending = true;
 			break;
 		}
-		settle_none(w, t, since);
+		if (thread_is_off(t))
+			relation_set(w, t, REL_NONE);
 	}
 }
 
 /* A thread has read the lock word of a GIL, and has that or has not. */
-static void note_reading(struct thread_machine *t, uint64_t ts)
+static void note_reading(struct thread_machine *t, bool only, uint64_t ts)
 {
-	if (t->ts_sampled != ts)
+	if (t->ts_sampled != ts || only)
 		t->words = 0;
 	t->ts_sampled = ts;
-	t->words++;
+	t->words = only ? WORDS_ALL : t->words + 1;
 }
 
 static void settle_observer(struct world *w, struct gil_machine *g, struct thread_machine *t,
-			    uint64_t ts)
+			    bool only, uint64_t ts)
 {
 	if (t->relation == REL_HOLDING || t->relation == REL_WAITING)
 		return;
-	note_reading(t, ts);
-	if (t->words == 1 || t->sampled_gil == g)
+	note_reading(t, only, ts);
+	if (t->words == 1 || only || t->sampled_gil == g)
 		edges_sample_none(w, t);
 	if (t->ts_off == ts && !t->sampled_gil)
 		settle_none(w, t, ts);
@@ -476,11 +497,11 @@ void edges_observe(struct world *w, const struct fact *fact, struct thread_machi
 	if (!named && !(flags & EVF_OBSERVE_OTHER))
 		return; /* any thread may be the holder */
 	if (observer && observer == holder)
-		note_reading(observer, ts);
+		note_reading(observer, flags & EVF_OBSERVE_ONLY, ts);
 	else if (observer)
-		settle_observer(w, g, observer, ts);
+		settle_observer(w, g, observer, flags & EVF_OBSERVE_ONLY, ts);
 	if (observer && flags & EVF_OBSERVE_CLOCK)
 		note_clock(observer, g, observer == holder);
 	if (named)
-		settle_pending(w, gil_process(g), holder, since);
+		settle_pending(w, g, holder, since);
 }

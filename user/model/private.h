@@ -106,6 +106,7 @@ struct gil_machine {
 	/* partial: edges.c */
 	uint32_t waits[WAIT_PARTS]; /* threads in each part of a wait */
 	bool traced;		    /* a drop would be, by these numbers */
+	uint64_t ts_named;	    /* read then, with its holder's name if it had one */
 	uint64_t ts_read;	    /* `sampled` was its holder at that instant, for certain */
 	bool proven; /* `sampled` has it, unless the only thread that would get the signal of a drop
 			without a wake-up does not go to sleep */

@@ -316,8 +316,11 @@ static void doubt_relations(struct world *w, struct process_entry *process)
 
 	DL_FOREACH_SAFE2(process->open[OPEN_NONE], t, next, next_open)
 	{
-		if (t->pub.python)
-			relation_set(w, t, REL_UNKNOWN);
+		if (!t->pub.python)
+			continue;
+		relation_set(w, t, REL_UNKNOWN);
+		if (t->sched == SCHED_ASLEEP && t->place == PLACE_INSIDE)
+			relation_not_waiting(w, t);
 	}
 }
 
@@ -337,7 +340,7 @@ int gil_declare(struct world *w, const struct fact *fact)
 		return -ENOMEM;
 	old = w->gil_by_index[index];
 	if (old && old->pub.process == &process->pub && old->pub.address == event->address &&
-	    old->pub.mode == mode)
+	    old->pub.interpreter == event->interpreter && old->pub.mode == mode)
 		return 0;
 	err = list_reserve_object(w, &w->gils, WORLD_GILS_MAX, "GILs");
 	if (err < 0)

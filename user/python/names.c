@@ -10,7 +10,7 @@
 #include "python/private.h"
 #include "python/threads.h"
 
-enum { INTERPRETERS_NAMED_MAX = 16 };
+enum { INTERPRETERS_NAMED_MAX = 128 };
 
 struct naming {
 	struct objects objects;
@@ -138,6 +138,7 @@ int target_thread_names(struct target *target,
 		.objects = objects_of(target), .name = name, .ctx = ctx};
 	_cleanup_(freep) struct interpreter *interpreters = NULL;
 	int count, err;
+	bool whole;
 
 	if (!target->stack.runtime)
 		return 0;
@@ -152,7 +153,7 @@ int target_thread_names(struct target *target,
 		qsort(naming.threads.python, naming.threads.python_count,
 		      sizeof(*naming.threads.python), by_ident);
 	count = runtime_interpreters((pid_t)target->info.pid, &target->layout, target->runtime,
-				     interpreters);
+				     interpreters, &whole);
 	for (int i = 0; i < count && i < INTERPRETERS_NAMED_MAX && !naming.err; i++)
 		name_threads_of(&naming, target, interpreters[i].address);
 	return naming.err;

@@ -195,11 +195,12 @@ static int emit_observe(const struct snapshot *snapshot, uint32_t index)
 	union event event = {
 		.observe = {.hdr = {.type = EV_OBSERVE, .aux = snapshot->gil_index[index]}}};
 	const struct target *target = snapshot->target;
-	uint64_t address = target->gils[index].address, before = 0;
+	uint64_t address = target->gils[index].address, before = clock_now_ns();
 	const struct gil_layout *layout = &target->layout.gil;
-	struct gil_words first, again;
+	struct gil_words first, again = {.enabled = 1};
 
-	for (int try = 0; try < TRIES; try++) {
+	/* nobody has the GIL of an interpreter that has ended */
+	for (int try = 0; try < TRIES && !target->gils[index].gone; try++) {
 		const struct target_thread *holder;
 
 		before = clock_now_ns();

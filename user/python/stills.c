@@ -79,8 +79,19 @@ static void task_read(const struct target *target, uint64_t state, char *to, siz
 		*to = 0;
 }
 
-/* A thread has one state per interpreter that it has been in; one that has frames is the one that
- * it is in. */
+/* Of the states of a thread, one per interpreter that it has been in, the one that counts. Up to
+ * 3.11 none says so. */
+static bool is_current(const struct target *target, uint64_t state)
+{
+	uint32_t bit = target->layout.tstate_bound;
+	uint8_t byte;
+
+	return bit == LAYOUT_NONE ||
+	       (memory_read((pid_t)target->info.pid, state + bit / 8, &byte, sizeof(byte)) == 0 &&
+		byte >> bit % 8 & 1);
+}
+
+/* Up to 3.11 of that which has frames. */
 static bool stack_read(const struct target *target, const struct threads *threads,
 		       const struct target_thread *thread, struct still_stack *still)
 {
@@ -90,7 +101,8 @@ static bool stack_read(const struct target *target, const struct threads *thread
 	     i = threads->python[i - 1].next, n++) {
 		uint64_t state = threads->python[i - 1].state;
 
-		if (!frames_read((pid_t)target->info.pid, &target->stack, state, &still->frames))
+		if (!is_current(target, state) ||
+		    !frames_read((pid_t)target->info.pid, &target->stack, state, &still->frames))
 			continue;
 		found = true;
 		task_read(target, state, still->task, sizeof(still->task));

@@ -185,12 +185,48 @@ enum {
 	GILS_MAX = INTERPRETERS_MAX
 }; /* also of those that are gone: what reads the stream has no room for more */
 
-static bool has_gil(const struct target *target, uint64_t address)
+static bool lives(const struct gil_address *gil, const struct interpreter *interpreters, int count)
 {
-	for (uint32_t i = 0; i < target->gil_count; i++)
-		if (target->gils[i].address == address)
+	for (int i = 0; i < count; i++)
+		if (interpreters[i].gil == gil->address && interpreters[i].id == gil->interpreter)
 			return true;
 	return false;
+}
+
+/* Those of interpreters that have ended, whose ids are not used again. A list that changes while it
+ * is read may seem to end early; not twice in a row. */
+static int gils_forget(struct target *target, struct interpreter *interpreters, int count)
+{
+	bool missing = false, whole;
+
+	for (uint32_t i = 0; i < target->gil_count; i++)
+		missing |= !target->gils[i].gone && !lives(&target->gils[i], interpreters, count);
+	if (!missing)
+		return count;
+	for (uint32_t i = 0; i < target->gil_count; i++)
+		target->gils[i].missing = !lives(&target->gils[i], interpreters, count);
+	count = runtime_interpreters((pid_t)target->info.pid, &target->layout, target->runtime,
+				     interpreters, &whole);
+	for (uint32_t i = 0; i < target->gil_count && count > 0 && whole; i++)
+		target->gils[i].gone |= target->gils[i].missing &&
+					!lives(&target->gils[i], interpreters, count);
+	return count;
+}
+
+/* Notes one interpreter's. 1: it is new; 0: it is known, or there is no room. */
+static int gil_note(struct target *target, const struct interpreter *interpreter)
+{
+	struct gil_address *gil = target->gils, *end = gil + target->gil_count;
+
+	while (gil < end && gil->address != interpreter->gil)
+		gil++;
+	if (!interpreter->gil || target->private->gils_noted >= GILS_MAX ||
+	    (gil < end && !gil->gone))
+		return 0;
+	*gil = (struct gil_address){.address = interpreter->gil, .interpreter = interpreter->id};
+	target->gil_count += gil == end;
+	target->private->gils_noted++;
+	return 1;
 }
 
 static int gils_refresh(struct target *target)
@@ -199,25 +235,22 @@ static int gils_refresh(struct target *target)
 								   sizeof(*interpreters));
 	struct gil_address *gils;
 	int count, added = 0;
+	bool whole;
 
 	if (!interpreters)
 		return -ENOMEM;
 	count = runtime_interpreters((pid_t)target->info.pid, &target->layout, target->runtime,
-				     interpreters);
+				     interpreters, &whole);
+	if (count >= 0 && whole)
+		count = gils_forget(target, interpreters, count);
 	if (count < 0)
 		return count;
 	gils = reallocarray(target->gils, target->gil_count + (uint32_t)count, sizeof(*gils));
 	if (!gils)
 		return -ENOMEM;
 	target->gils = gils;
-	for (int i = 0; i < count; i++) {
-		if (!interpreters[i].gil || target->gil_count >= GILS_MAX ||
-		    has_gil(target, interpreters[i].gil))
-			continue;
-		gils[target->gil_count++] = (struct gil_address){interpreters[i].gil,
-								 interpreters[i].id};
-		added++;
-	}
+	for (int i = 0; i < count; i++)
+		added += gil_note(target, &interpreters[i]);
 	return added;
 }
 

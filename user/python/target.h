@@ -39,6 +39,9 @@ struct gil_site {
 struct gil_address {
 	uint64_t address;     /* struct _gil_runtime_state in the process */
 	uint32_t interpreter; /* interpreter id */
+	bool missing;	      /* that was not found when last read */
+	bool gone;     /* that interpreter has ended; another one's GIL may get its address */
+	bool declared; /* for the reader to set; not when it is new, or has become another one's */
 };
 
 /* Where a garbage collection begins and ends: the static probe points that distributions build in
@@ -111,8 +114,8 @@ struct target *target_receive(const void *from, size_t length);
 /* Still the same process (not gone, not a reused pid, not a zombie)? */
 bool target_alive(const struct target *target);
 
-/* Reads the interpreter list again: sub-interpreters made since have GILs of their own. Returns the
- * number of new entries in `gils`, or -errno. */
+/* Reads the interpreter list again: sub-interpreters made since have GILs of their own, and others
+ * have ended. Returns the number of new entries in `gils`, or -errno. */
 int target_refresh_gils(struct target *target);
 
 /*

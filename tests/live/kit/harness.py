@@ -98,7 +98,7 @@ class RawApp(App):
         if loop == "uvloop":
             need("uvloop")
         super().__init__(
-            [*python, script, "--loop", loop],
+            [*python, script, *(("--loop", loop) if loop else ())],
             prefix=prefix,
             env=env,
             stdin=subprocess.PIPE,

@@ -71,3 +71,10 @@ def gil_is_on(python):
         subprocess.run([*python, "-c", source], capture_output=True, text=True, check=True).stdout
         == "True\n"
     )
+
+
+def version(python):
+    """(3, 12) of an interpreter (a command)."""
+    source = "import sys; print(*sys.version_info[:2])"
+    done = subprocess.run([*python, "-c", source], capture_output=True, text=True, check=True)
+    return tuple(int(part) for part in done.stdout.split())

@@ -540,6 +540,26 @@ static void a_look_that_may_be_from_before_the_sleep_settles_nothing(void **stat
 	       "175-180 1 blocked sys0\n");
 }
 
+/* Two GILs: one reading of each since the thread fell asleep, or one of its own that says that it
+ * can have no other one. */
+static void with_several_gils_each_must_have_been_read(void **state)
+{
+	begin_as(true);
+	FEED(GIL, gil, 105, PID, 1, 0, .address = 0x2000, .interpreter = 1);
+	asleep(150, A, 20, EVF_STATE_SYSCALL);
+	observe(175, 0, 0, 20, 0);
+	FEED(OBSERVE, observe, 185, 0, 1, 0, .span_ns = 20);
+	in(190, B, 1);
+	FEED(OBSERVE, observe, 195, B, 1, EVF_OBSERVE_ONLY);
+	FEED(SWITCH_OUT, switch_out, 195, B, 1, EVF_SWITCH_OUT_SYSCALL);
+	expect(200, "12",
+	       "100-150 1 unknown\n"
+	       "150-185 1 unknown\n"
+	       "100-195 2 unknown\n"
+	       "195-200 2 blocked sys0\n"
+	       "185-200 1 blocked sys0\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -566,6 +586,7 @@ int main(void)
 		cmocka_unit_test(a_look_without_the_mutex_makes_no_holder_on_a_cpu_certain),
 		cmocka_unit_test(what_the_holder_did_comes_before_the_wait_that_ends_with_it),
 		cmocka_unit_test(a_look_that_may_be_from_before_the_sleep_settles_nothing),
+		cmocka_unit_test(with_several_gils_each_must_have_been_read),
 	};
 
 	return cmocka_run_group_tests_name("model_edges", tests, NULL, NULL);

@@ -310,6 +310,26 @@ static void a_waiter_for_a_gil_that_is_switched_off_continues_without_it(void **
 	       "131-150 1 native\n");
 }
 
+/* An interpreter has ended, and another one's GIL has got its address. */
+static void a_gil_of_a_later_interpreter_is_another_one(void **state)
+{
+	begin_as(false);
+	in(105, A, 0);
+	take(110, A);
+	FEED(GIL, gil, 120, PID, 0, 0, .address = 0x1000, .interpreter = 5);
+	drop(130, A);
+	take(140, A);
+	assert_int_equal(violations(), 0);
+	expect(150, "1",
+	       "100-110 1 unknown\n"
+	       "110-120 1 python cpu0\n"
+	       "hold 110-120 1\n"
+	       "120-130 1 unknown\n"
+	       "130-140 1 native cpu0\n"
+	       "140-150 1 python cpu0\n"
+	       "hold 140-150 1\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -331,6 +351,7 @@ int main(void)
 		cmocka_unit_test(a_gil_that_is_off_has_no_holder_until_it_is_switched_on),
 		cmocka_unit_test(a_gil_that_is_off_is_not_the_only_one),
 		cmocka_unit_test(a_waiter_for_a_gil_that_is_switched_off_continues_without_it),
+		cmocka_unit_test(a_gil_of_a_later_interpreter_is_another_one),
 	};
 
 	return cmocka_run_group_tests_name("model_gil", tests, NULL, NULL);

@@ -35,9 +35,8 @@ static bool known(const struct interpreter *list, int count, uint64_t address)
 	return false;
 }
 
-/* Not `ret_whole`: there may be others. */
-static int interpreters_read(pid_t pid, const struct python_layout *layout, uint64_t runtime,
-			     struct interpreter *list, bool *ret_whole)
+int runtime_interpreters(pid_t pid, const struct python_layout *layout, uint64_t runtime,
+			 struct interpreter *list, bool *ret_whole)
 {
 	uint64_t address;
 	int count = 0, err = memory_read_u64(pid, runtime + layout->runtime_interpreters, &address);
@@ -60,14 +59,6 @@ static int interpreters_read(pid_t pid, const struct python_layout *layout, uint
 		list[count - 1 - i] = swap;
 	}
 	return list[0].gil ? count : -EAGAIN;
-}
-
-int runtime_interpreters(pid_t pid, const struct python_layout *layout, uint64_t runtime,
-			 struct interpreter *list)
-{
-	bool whole;
-
-	return interpreters_read(pid, layout, runtime, list, &whole);
 }
 
 int runtime_thread_state(pid_t pid, const struct python_layout *layout, uint64_t address,
@@ -140,7 +131,7 @@ int runtime_thread_states(pid_t pid, const struct python_layout *layout, uint64_
 	*ret_whole = false;
 	if (!interpreters)
 		return -ENOMEM;
-	interpreter_count = interpreters_read(pid, layout, runtime, interpreters, &states.whole);
+	interpreter_count = runtime_interpreters(pid, layout, runtime, interpreters, &states.whole);
 	if (interpreter_count < 0)
 		return interpreter_count;
 	for (int i = 0; i < interpreter_count && !err; i++)
@@ -198,14 +189,14 @@ int runtime_calibrate(pid_t pid, uint64_t runtime, uint64_t runtime_size, uint64
 	const struct gil_layout *gil_layout = &layout->gil;
 	struct gil_words words, claimed;
 	int hits = 0, count, err;
-	bool hit_claimed = false;
+	bool hit_claimed = false, whole;
 
 	if (runtime_size < gil_layout->size || runtime_size > RUNTIME_BYTES_MAX || gil % 8)
 		return -ENOTSUP;
 	bytes = malloc(runtime_size);
 	if (!bytes || !interpreters)
 		return -ENOMEM;
-	count = runtime_interpreters(pid, layout, runtime, interpreters);
+	count = runtime_interpreters(pid, layout, runtime, interpreters, &whole);
 	err = memory_read(pid, runtime, bytes, runtime_size);
 	if (err || count < 0)
 		return err ? err : count;

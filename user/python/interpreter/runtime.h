@@ -16,10 +16,11 @@ struct interpreter {
 	uint32_t id;
 };
 
-/* Fills at most INTERPRETERS_MAX entries of `list`, the main interpreter first. Returns their
- * number or -errno; -EAGAIN: the main interpreter or its GIL does not exist yet. */
+/* Fills at most INTERPRETERS_MAX entries of `list`, the main interpreter first. Not `ret_whole`:
+ * there may be others. Returns their number or -errno; -EAGAIN: the main interpreter or its GIL
+ * does not exist yet. */
 int runtime_interpreters(pid_t pid, const struct python_layout *layout, uint64_t runtime,
-			 struct interpreter *list);
+			 struct interpreter *list, bool *ret_whole);
 
 struct python_thread_state {
 	uint64_t address;

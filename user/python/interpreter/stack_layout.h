@@ -34,13 +34,17 @@ struct stack_layout {
 	unsigned long long
 		runtime; /* address of _PyRuntime; 0: no stacks can be read in this process */
 	unsigned int runtime_interpreters; /* _PyRuntimeState.interpreters.head */
-	unsigned short interp_next;
+	unsigned short interp_next, interp_id;
 	unsigned short interp_gil;   /* 3.12 on: PyInterpreterState.ceval.gil, a pointer; else 0 */
 	unsigned int interp_threads; /* PyInterpreterState.threads.head, or tstate_head */
 	unsigned int interp_gc_collecting; /* int gc.collecting; 0: unknown */
 	unsigned short tstate_next, tstate_interp, tstate_thread_id;
 	unsigned short tstate_frame;   /* 3.8 to 3.10: frame; 3.11, 3.12: cframe; from 3.13 on:
 					  current_frame */
+	unsigned short tstate_bound;   /* 3.12 on: number of a bit, from the state's begin, that is
+					  set   in the one state of its thread that counts: of the
+					  interpreter that it is in, or was in last … */
+	unsigned short tstate_active;  /* … and of one that is set while it runs Python there */
 	unsigned short cframe_current; /* 3.11, 3.12: _PyCFrame.current_frame, which cframe points
 					  to; else STACK_NONE */
 	unsigned short
