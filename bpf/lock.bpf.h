@@ -157,6 +157,72 @@ static __always_inline void sleep_on_futex(__u64 ts, struct thread_note *note, _
 	emit(&record, sizeof(record));
 }
 
+/*
+ * Python's own locks (Python/lock.c) are a byte; who waits for one sleeps on a semaphore in an
+ * entry on its own stack (Python/parking_lot.c, _PyParkingLot_Park()):
+ *
+ *	struct wait_entry {
+ *		void *park_arg;
+ *		uintptr_t addr;		what it waits for
+ *		_PySemaphore sema;	a sem_t, 32 bytes, whose first word is the futex
+ *		struct llist_node node;	next, prev
+ *		bool is_unparking;
+ *	};
+ *
+ * That the neighbours in the list point back to it proves that this is one; other semaphores are
+ * in no such list. Not while the list changes: then the sleep is that of any semaphore.
+ */
+static __always_inline __u64 parked_on(__u64 futex)
+{
+	struct {
+		__u64 next, prev;
+	} node = {};
+	__u64 at = futex + 32;
+
+	if (futex % 8 || bpf_probe_read_user(&node, sizeof(node), (void *)at) ||
+	    read_word(node.prev) != at || read_word(node.next + 8) != at)
+		return 0;
+	return read_word(futex - 8);
+}
+
+/*
+ * A thread that waits to enter a critical section has pushed it, without its mutex
+ * (Python/critical_section.c, _PyCriticalSection_BeginSlow(); the low two bits of the pointer are
+ * tags).
+ */
+static __always_inline bool enters_critical(const struct shared_python *python, __u64 tstate)
+{
+	__u64 section = read_word(tstate + python->layout.tstate_critical) & ~3ull, mutex = 1;
+
+	return section && !bpf_probe_read_user(&mutex, sizeof(mutex), (void *)(section + 8)) &&
+	       !mutex;
+}
+
+/* The current thread, with this state, goes to sleep on a futex. What of PARK is to be said of it;
+ * its type is 0 if nothing is. */
+static __always_inline void look_at_park(struct ev_park *record, __u64 futex, __u64 tstate)
+{
+	__u32 tgid = my_ids() >> 32;
+	const struct shared_python *python = bpf_map_lookup_elem(&pythons, &tgid);
+	__u8 bits = 0;
+
+	if (!python || !python->layout.parks)
+		return;
+	record->address = parked_on(futex);
+	if (!record->address)
+		return;
+	record->hdr.type = EV_PARK;
+	if (python->layout.tstate_state != STACK_NONE && tstate) {
+		if (record->address == tstate + python->layout.tstate_state)
+			record->hdr.flags = EVF_PARK_SUSPENDED;
+		else if (enters_critical(python, tstate))
+			record->hdr.flags = EVF_PARK_CRITICAL;
+	}
+	bpf_probe_read_user(&bits, sizeof(bits), (void *)record->address);
+	if (!(record->hdr.flags & EVF_PARK_SUSPENDED) && (bits & 3) == 3)
+		record->hdr.flags |= EVF_PARK_MUTEX;
+}
+
 /* The thread does not sleep on a futex any more, if it did. `note` may be NULL. */
 static __always_inline void leave_futex(struct thread_note *note)
 {

@@ -219,11 +219,20 @@ static __noinline int report_wait(__u64 ts, __u32 tid, __u32 tgid, struct thread
 	return 0;
 }
 
-static __noinline int report_futex(__u64 ts, struct thread_note *note, __u32 tid, __u64 address,
-				   __u64 operation)
+/* `held_up`: others may have to wait for it. A thread that sleeps because the world is stopped is
+ * reported as well, and however short that is. */
+static __noinline int report_futex(__u64 ts, const struct leaver *leaver, bool held_up)
 {
-	if (note)
-		sleep_on_futex(ts, note, tid, address, operation);
+	struct ev_park park = {.hdr = {.ts = ts, .tid = leaver->tid}};
+
+	look_at_park(&park, leaver->argument, leaver->tstate);
+	if (!leaver->note || (!held_up && !(park.hdr.flags & EVF_PARK_SUSPENDED)))
+		return 0;
+	sleep_on_futex(ts, leaver->note, leaver->tid, leaver->argument, leaver->second);
+	if (park.hdr.flags & EVF_PARK_SUSPENDED)
+		leaver->note->ts_futex = 0;
+	if (park.hdr.type)
+		emit(&park, sizeof(park));
 	return 0;
 }
 
@@ -262,8 +271,7 @@ static __always_inline void send_sleep(const struct ev_switch_out *record,
 	if (!waits_on_futex(record->sysno, leaver->second) ||
 	    record->hdr.flags & (EVF_SWITCH_OUT_GIL_MUTEX | EVF_SWITCH_OUT_HANDOVER))
 		return;
-	if (note->runs_loop || holds_gil(leaver))
-		report_futex(ts, note, tid, leaver->argument, leaver->second);
+	report_futex(ts, leaver, note->runs_loop || holds_gil(leaver));
 }
 
 static __always_inline bool is_waiting(const struct leaver *leaver)

@@ -38,6 +38,7 @@
 #include <longintrepr.h>
 #endif
 #if SINCE(13)
+#include "internal/pycore_critical_section.h"
 #include "internal/pycore_tstate.h"
 #endif
 #if SINCE(14)
@@ -175,6 +176,11 @@ static void thread(void)
 	NONE(tstate_native_thread_id);
 #endif
 	status();
+	/* FORM: struct wait_entry, Python/parking_lot.c; struct _PyCriticalSection */
+	number("parks", SINCE(13));
+#ifdef Py_GIL_DISABLED
+	CHECK(offsetof(PyCriticalSection, _cs_mutex) == 8 && _Py_CRITICAL_SECTION_MASK == 3);
+#endif
 	/* FORM: where asyncio keeps the running loop, Modules/_asynciomodule.c */
 #if SINCE(13)
 	NONE(tstate_dict);

@@ -48,6 +48,7 @@ WITH_JSON = [
         "unread",
         "untold_wake",
         "worker_deaths",
+        "world",
     )
 ]
 HOLDING = {"python", "held_blocked", "held_runnable"}

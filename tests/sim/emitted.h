@@ -83,7 +83,10 @@ static inline void on_run(void *ctx, const struct run *run)
 static inline void on_release(void *ctx, const struct release *release)
 {
 	static const char *const kinds[] = {
-		[LOCK_UNKNOWN] = "lock", [LOCK_MUTEX] = "mutex", [LOCK_SEMAPHORE] = "semaphore"};
+		[LOCK_UNKNOWN] = "lock",	[LOCK_MUTEX] = "mutex",
+		[LOCK_SEMAPHORE] = "semaphore", [LOCK_PARKED] = "parked",
+		[LOCK_PYMUTEX] = "pymutex",	[LOCK_CRITICAL] = "critical",
+		[LOCK_WORLD] = "world"};
 
 	say("release %llu-%llu %u by %u %s stack%u\n", SPAN(release), release->thread->tid,
 	    release->by->tid, kinds[release->kind], release->stack);

@@ -35,7 +35,8 @@ struct thread_fold {
 		uint64_t start, end;
 		int32_t sysno;
 		uint32_t stack;
-	} slept;	    /* its last sleep of 1 ms or more */
+	} slept;		      /* its last sleep of 1 ms or more */
+	uint64_t ts_pause, ts_paused; /* the latest time that it stopped the world: from, to */
 	uint64_t waited_ns; /* the part of the open wait interval already stored in `waits` */
 	uint64_t wait_attributed_ns; /* the part of all its waits stored in `waits` */
 	uint64_t wait_rest_reported; /* of the rest, in growth reports so far */

@@ -373,6 +373,20 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 	return 0;
 }
 
+struct pauses process_pauses(const struct process_report *process)
+{
+	struct pauses all = {0};
+
+	for (uint32_t i = 0; i < process->thread_count; i++) {
+		const struct pauses *pauses = &process->threads[i].pauses;
+
+		all.count += pauses->count;
+		all.ns += pauses->ns;
+		all.worst_ns = pauses->worst_ns > all.worst_ns ? pauses->worst_ns : all.worst_ns;
+	}
+	return all;
+}
+
 uint64_t process_observed_ns(const struct report *report, const struct process_report *process)
 {
 	uint64_t window = report->window.end - report->window.start;

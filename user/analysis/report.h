@@ -124,13 +124,14 @@ struct cpu_share {
 struct lock_wait {
 	const struct thread *thread, *by; /* who slept, and who woke it */
 	enum lock_kind kind;
-	bool with_gil;	      /* `thread` had the GIL meanwhile */
-	uint32_t stack;	      /* where it slept (definition); 0: unknown */
-	uint32_t by_stack;    /* where `by` was when it woke it */
-	uint64_t ns;	      /* of the time broken down */
-	int32_t by_sysno;     /* what `by` slept in meanwhile, the longest sleep of 1 ms or more;
-				 SYSNO_UNKNOWN: there was none … */
-	uint32_t by_slept;    /* … and where (definition) … */
+	uint64_t parked;   /* what of Python's own it waited for, as in struct lock; 0: unknown */
+	bool with_gil;	   /* `thread` had the GIL meanwhile */
+	uint32_t stack;	   /* where it slept (definition); 0: unknown */
+	uint32_t by_stack; /* where `by` was when it woke it */
+	uint64_t ns;	   /* of the time broken down */
+	int32_t by_sysno;  /* what `by` slept in meanwhile, the longest sleep of 1 ms or more;
+			      SYSNO_UNKNOWN: there was none … */
+	uint32_t by_slept; /* … and where (definition) … */
 	uint64_t by_slept_ns; /* … and how long */
 };
 
@@ -199,12 +200,20 @@ struct starvation {
 				  first 10 ms may be missing, and later holders, too */
 };
 
+/* How often a thread stopped the world (free-threaded Pythons), and for how long other threads were
+ * suspended for it: each time from the first one's sleep until the last one was woken. */
+struct pauses {
+	uint64_t count, ns, worst_ns;
+	uint32_t stack; /* where it let them go on after the longest; 0: unknown */
+};
+
 struct thread_report {
 	const struct thread *thread;
 	struct state_sums states;
 	uint64_t holds, waits, forced_drops;
 	uint64_t held_ns;    /* part of `states` with the GIL */
 	uint64_t sampled_ns; /* part of `states` where only samples distinguish python and native */
+	struct pauses pauses;
 	struct starvation starved;  /* of a growth report: those since the report before … */
 	struct starvation *waiting; /* … and, only there, the wait in progress; NULL: none */
 };
@@ -407,6 +416,8 @@ struct report {
 bool report_partial(const struct report *report);
 /* How long the process was observed; at least 1, so that it can be divided by. */
 uint64_t process_observed_ns(const struct report *report, const struct process_report *process);
+/* The pauses of all its threads; no stack. */
+struct pauses process_pauses(const struct process_report *process);
 /* True when nobody was seen to hold it or to wait for it, and it was unknown to be free. */
 bool gil_is_unseen(const struct report *report, const struct gil_report *gil);
 

@@ -335,6 +335,13 @@ static void write_lock(struct writing *writing, const struct thread_machine *t)
 		    (lock->kind == LOCK_SEMAPHORE ? EVF_FUTEX_SEMAPHORE : 0),
 	    .address = lock->address,
 	    .other = owner ? owner->nstid ? owner->nstid : owner->pub.tid : 0, .span_ns = 1);
+	if (lock->parked)
+		PUT(writing, PARK, park, t, 0,
+		    lock->kind == LOCK_WORLD	  ? EVF_PARK_SUSPENDED
+		    : lock->kind == LOCK_CRITICAL ? EVF_PARK_CRITICAL
+		    : lock->kind == LOCK_PYMUTEX  ? EVF_PARK_MUTEX
+						  : 0,
+		    .address = lock->parked);
 }
 
 /* Partial GILs: as it has read of itself. Who has one is written by write_owners(). */

@@ -38,9 +38,11 @@ static void sleeps(struct world *w, const struct fact *fact)
 	if (!still_asleep(w, fact))
 		return;
 	/* read again while it changes hands, it looks like nothing */
-	if (t->pub.lock.address == lock.address)
+	if (t->pub.lock.address == lock.address) {
 		lock.kind = t->pub.lock.kind;
-	if (event->hdr.flags & EVF_FUTEX_SEMAPHORE)
+		lock.parked = t->pub.lock.parked;
+	}
+	if (event->hdr.flags & EVF_FUTEX_SEMAPHORE && !lock.parked)
 		lock.kind = LOCK_SEMAPHORE;
 	if (event->hdr.flags & EVF_FUTEX_MUTEX)
 		lock.owner = own_thread(w, process_of(t), event->other);
@@ -68,7 +70,23 @@ static void woken(struct world *w, const struct fact *fact)
 				  .start = t->ts_off,
 				  .end = fact->ts,
 				  .kind = lock->kind,
+				  .parked = lock->parked,
 				  .stack = by->ts_wakes == event->hdr.ts ? by->wakes_stack : 0});
+}
+
+/* It follows the FUTEX of this sleep. */
+static void parks(const struct fact *fact)
+{
+	const struct ev_park *event = &fact->event->park;
+	struct thread_machine *t = fact->thread;
+
+	if (!t->pub.lock.address)
+		return;
+	t->pub.lock.parked = event->address;
+	t->pub.lock.kind = event->hdr.flags & EVF_PARK_SUSPENDED  ? LOCK_WORLD
+			   : event->hdr.flags & EVF_PARK_CRITICAL ? LOCK_CRITICAL
+			   : event->hdr.flags & EVF_PARK_MUTEX	  ? LOCK_PYMUTEX
+								  : LOCK_PARKED;
 }
 
 void lock_feed(struct world *w, const struct fact *fact)
@@ -77,7 +95,9 @@ void lock_feed(struct world *w, const struct fact *fact)
 
 	if (!t || t->sched != SCHED_ASLEEP || !world_counts(w, fact->ts))
 		return;
-	if (fact->event->hdr.flags & EVF_FUTEX_WOKEN)
+	if (fact->event->hdr.type == EV_PARK)
+		parks(fact);
+	else if (fact->event->hdr.flags & EVF_FUTEX_WOKEN)
 		woken(w, fact);
 	else
 		sleeps(w, fact);

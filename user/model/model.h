@@ -199,9 +199,14 @@ enum lock_kind {
 	LOCK_UNKNOWN,	/* a condition variable, say */
 	LOCK_MUTEX,	/* a pthread mutex */
 	LOCK_SEMAPHORE, /* as Python's locks wait on */
+	LOCK_PARKED,	/* something of Python's own, such as an event (3.13 on) … */
+	LOCK_PYMUTEX,	/* … a PyMutex, … */
+	LOCK_CRITICAL,	/* … that of an object in use, to enter a critical section, … */
+	LOCK_WORLD,	/* … or the thread is suspended, as long as the world is stopped */
 };
 struct lock {
 	uint64_t address; /* 0: none that is known */
+	uint64_t parked;  /* what of Python's own it is that the thread waits for; 0: unknown */
 	enum lock_kind kind;
 	struct thread *owner; /* who had the mutex, NULL: unknown, … */
 	uint64_t ts_owner;    /* … at an instant that is not before this one */
@@ -357,7 +362,8 @@ struct release {
 	struct thread *thread, *by;
 	uint64_t start, end;
 	enum lock_kind kind;
-	uint32_t stack; /* of `by` (definition); 0: unknown */
+	uint64_t parked; /* as in struct lock */
+	uint32_t stack;	 /* of `by` (definition); 0: unknown */
 };
 
 /* A turn of a loop (docs/model.md, Loops and turns). */

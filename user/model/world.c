@@ -468,6 +468,7 @@ static int dispatch_names(struct world *w, const struct fact *fact)
 		sched_sleeps_on(w, fact);
 		return 0;
 	case EV_FUTEX:
+	case EV_PARK:
 		lock_feed(w, fact);
 		return 0;
 	case EV_UNREAD:

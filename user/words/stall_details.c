@@ -174,8 +174,10 @@ static void add_locks(struct text_buffer *text, const struct report *report,
 	     i < what->lock_count && i < SHOWN_PARTS && matters(what->locks[i].ns, stall); i++) {
 		text_separate(text, "; ");
 		text_add_thread(text, report, what->locks[i].by);
-		text_add(text, " woke ");
+		text_add(text, what->locks[i].kind == LOCK_WORLD ? " stopped the world and let "
+								 : " woke ");
 		text_add_thread(text, report, what->locks[i].thread);
+		text_add(text, what->locks[i].kind == LOCK_WORLD ? " go on" : "");
 		add_inner_place(text, report, what->locks[i].by_stack);
 		text_add(text, ", after" NBSP);
 		text_add_duration(text, what->locks[i].ns);

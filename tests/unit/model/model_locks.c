@@ -52,6 +52,34 @@ static void a_stack_of_another_instant_is_not_that_of_the_release(void **state)
 	released("release 130-150 1 by 2 lock stack0\n");
 }
 
+/* PARK says what the futex of this sleep is; and nothing of a thread that has left it. */
+static void what_a_thread_waits_for_in_the_parking_lot(void **state)
+{
+	static const struct {
+		uint8_t flags;
+		enum lock_kind kind;
+	} cases[] = {{0, LOCK_PARKED},
+		     {EVF_PARK_MUTEX, LOCK_PYMUTEX},
+		     {EVF_PARK_MUTEX | EVF_PARK_CRITICAL, LOCK_CRITICAL},
+		     {EVF_PARK_SUSPENDED, LOCK_WORLD}};
+
+	begin();
+	for (uint32_t i = 0; i < 4; i++) {
+		sleeps(130 + 20 * i, A, EVF_FUTEX_SEMAPHORE, 0);
+		FEED(PARK, park, 130 + 20 * i, A, 0, cases[i].flags, .address = 0x900);
+		assert_int_equal(lock_of(A)->kind, cases[i].kind);
+		assert_int_equal(lock_of(A)->parked, 0x900);
+		on_futex(140 + 20 * i, A, ADDRESS, EVF_FUTEX_WOKEN, B);
+		wake(141 + 20 * i, A, 0);
+		FEED(PARK, park, 141 + 20 * i, A, 0, cases[i].flags, .address = 0x900);
+		assert_int_equal(lock_of(A)->parked, 0);
+	}
+	released("release 130-140 1 by 2 parked stack0\n"
+		 "release 150-160 1 by 2 pymutex stack0\n"
+		 "release 170-180 1 by 2 critical stack0\n"
+		 "release 190-200 1 by 2 world stack0\n");
+}
+
 static void a_thread_that_wakes_another_one_has_a_cpu(void **state)
 {
 	begin();
@@ -217,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_wakes_a_sleeper_has_released_what_it_waited_for),
 		cmocka_unit_test(a_stack_of_another_instant_is_not_that_of_the_release),
+		cmocka_unit_test(what_a_thread_waits_for_in_the_parking_lot),
 		cmocka_unit_test(a_thread_that_wakes_another_one_has_a_cpu),
 		cmocka_unit_test(no_other_wake_up_is_a_release),
 		cmocka_unit_test(a_mutex_has_an_owner_by_the_number_that_the_process_knows),

@@ -9,7 +9,8 @@
 static bool same_lock(const struct lock_wait *a, const struct lock_wait *b)
 {
 	return a->thread == b->thread && a->by == b->by && a->kind == b->kind &&
-	       a->with_gil == b->with_gil && a->stack == b->stack && a->by_stack == b->by_stack;
+	       a->parked == b->parked && a->with_gil == b->with_gil && a->stack == b->stack &&
+	       a->by_stack == b->by_stack;
 }
 
 int breakdown_add_lock(struct breakdown *what, const struct lock_wait *wait)

@@ -60,6 +60,7 @@ static void note_release(struct report_builder *builder, struct loop_fold *loop,
 	struct lock_wait wait = {.thread = release->thread,
 				 .by = release->by,
 				 .kind = release->kind,
+				 .parked = release->parked,
 				 .with_gil = with_gil,
 				 .stack = still_of(builder, release->thread).stack,
 				 .by_stack = builder->report.stacks ? release->stack : 0,
@@ -79,6 +80,31 @@ static struct loop_fold *turning_loop(const struct thread *thread)
 	return loop && loop->in_turn ? loop : NULL;
 }
 
+/* One thread after the other is let go on, within microseconds; the first of them shows that the
+ * world was stopped, the others at most that it was for longer. */
+static void note_pause(struct report_builder *builder, const struct release *release)
+{
+	struct thread_fold *by = thread_fold(builder, release->by);
+	struct pauses *pauses = by ? &by->report.pauses : NULL;
+	uint64_t was_ns;
+
+	if (!by)
+		return;
+	if (!pauses->count || release->start >= by->ts_paused) {
+		pauses->count++;
+		by->ts_pause = by->ts_paused = release->start;
+	}
+	was_ns = by->ts_paused - by->ts_pause;
+	if (release->start < by->ts_pause)
+		by->ts_pause = release->start;
+	by->ts_paused = release->end;
+	pauses->ns += by->ts_paused - by->ts_pause - was_ns;
+	if (by->ts_paused - by->ts_pause <= pauses->worst_ns)
+		return;
+	pauses->worst_ns = by->ts_paused - by->ts_pause;
+	pauses->stack = builder->report.stacks ? release->stack : 0;
+}
+
 void locks_released(struct report_builder *builder, const struct release *release)
 {
 	const struct thread *thread = release->thread, *waiter;
@@ -86,6 +112,8 @@ void locks_released(struct report_builder *builder, const struct release *releas
 	bool with_gil = gil && gil->holder == thread;
 	struct loop_fold *loop = turning_loop(thread);
 
+	if (release->kind == LOCK_WORLD)
+		note_pause(builder, release);
 	if (loop) {
 		loop->woken_by = release->by;
 		note_release(builder, loop, release, with_gil, release->start);

@@ -81,7 +81,7 @@ static void stall_locks(struct collector *collector, const struct stall_view *vi
 		struct finding_release release = release_of(view->report, wait);
 		struct finding finding;
 
-		if (!is_own(view, wait))
+		if (!is_own(view, wait) || wait->kind == LOCK_WORLD)
 			continue;
 		finding = finding_of_lock(view, wait->stack, &release);
 		collector_add(collector, &finding, wait->ns);
@@ -133,7 +133,7 @@ void add_release(struct text_buffer *text, const struct report *report,
 		 const struct finding *finding)
 {
 	const struct finding_release *release = &finding->release;
-	bool lock = release->kind != LOCK_UNKNOWN;
+	bool lock = release->kind != LOCK_UNKNOWN && release->kind != LOCK_PARKED;
 
 	if (release->has) {
 		text_add(text, "a mutex that ");
@@ -141,9 +141,11 @@ void add_release(struct text_buffer *text, const struct report *report,
 		return;
 	}
 	text_add(text, "%s",
-		 !lock			       ? ""
-		 : release->kind == LOCK_MUTEX ? "a mutex that "
-					       : "a lock that ");
+		 !lock				  ? ""
+		 : release->kind == LOCK_MUTEX	  ? "a mutex that "
+		 : release->kind == LOCK_PYMUTEX  ? "a lock (PyMutex) that "
+		 : release->kind == LOCK_CRITICAL ? "an object's lock (critical section) that "
+						  : "a lock that ");
 	add_who(text, report, finding, lock ? " released" : " to wake it up, which it did");
 }
 

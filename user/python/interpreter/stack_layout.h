@@ -39,14 +39,17 @@ struct stack_layout {
 	unsigned int interp_threads; /* PyInterpreterState.threads.head, or tstate_head */
 	unsigned int interp_gc_collecting; /* int gc.collecting; 0: unknown */
 	unsigned short tstate_next, tstate_interp, tstate_thread_id;
-	unsigned short tstate_frame;   /* 3.8 to 3.10: frame; 3.11, 3.12: cframe; from 3.13 on:
-					  current_frame */
-	unsigned short tstate_bound;   /* 3.12 on: number of a bit, from the state's begin, that is
-					  set   in the one state of its thread that counts: of the
-					  interpreter that it is in, or was in last … */
-	unsigned short tstate_active;  /* … and of one that is set while it runs Python there */
-	unsigned short cframe_current; /* 3.11, 3.12: _PyCFrame.current_frame, which cframe points
-					  to; else STACK_NONE */
+	unsigned short tstate_frame;	/* 3.8 to 3.10: frame; 3.11, 3.12: cframe; from 3.13 on:
+					   current_frame */
+	unsigned short tstate_bound;	/* 3.12 on: number of a bit, from the state's begin, that is
+					   set   in the one state of its thread that counts: of the
+					   interpreter that it is in, or was in last … */
+	unsigned short tstate_active;	/* … and of one that is set while it runs Python there */
+	unsigned short tstate_state;	/* free-threaded: int state, on which a thread sleeps while
+					   the world is stopped … */
+	unsigned short tstate_critical; /* … and critical_section; else STACK_NONE */
+	unsigned short cframe_current;	/* 3.11, 3.12: _PyCFrame.current_frame, which cframe points
+					   to; else STACK_NONE */
 	unsigned short
 		tstate_task; /* 3.14 on: _PyThreadStateImpl.asyncio_running_task; else STACK_NONE */
 	unsigned short
@@ -70,6 +73,7 @@ struct stack_layout {
 	unsigned char code_weak;      /* see above */
 	unsigned char code_name_word; /* which word of the span is co_name */
 	unsigned char code_linetable_word; /* … and co_lnotab or co_linetable */
+	unsigned char parks;		   /* 1: it has a parking lot (3.13 on) */
 	unsigned char free_threaded; /* objects have another header: code_weak's reads and task
 					names are left out */
 	unsigned short unicode_hash; /* PyASCIIObject.hash, .length, .state */

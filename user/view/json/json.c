@@ -163,6 +163,15 @@ static json_t *starvation_json(const struct report *report, const struct view_op
 		.stack = json_stack(report, starved->stack), .blockers = blockers);
 }
 
+static json_t *pauses_json(const struct report *report, const struct pauses *pauses)
+{
+	if (!pauses->count)
+		return JSON_LEFT_OUT;
+	return JSON_NEW(report_pauses, .count = json_uint(pauses->count),
+			.ns = json_uint(pauses->ns), .worst_ns = json_uint(pauses->worst_ns),
+			.stack = pauses->stack ? json_stack(report, pauses->stack) : JSON_LEFT_OUT);
+}
+
 static json_t *thread_json(const struct report *report, const struct view_options *options,
 			   const struct thread_report *thread)
 {
@@ -178,7 +187,8 @@ static json_t *thread_json(const struct report *report, const struct view_option
 		.sampled_ns = json_uint(thread->sampled_ns),
 		.starved = thread->starved.count
 				   ? starvation_json(report, options, &thread->starved)
-				   : JSON_LEFT_OUT);
+				   : JSON_LEFT_OUT,
+		.stopped_world = pauses_json(report, &thread->pauses));
 }
 
 json_t *json_call(int32_t sysno, const char *machine)
@@ -399,9 +409,11 @@ static json_t *death_json(const struct view_options *options, const struct proce
 }
 
 static json_t *process_json(const struct report *report, const struct view_options *options,
-			    const struct process *process)
+			    const struct process_report *seen)
 {
+	const struct process *process = seen->process;
 	const struct process_info *info = &process->info;
+	struct pauses pauses = process_pauses(seen);
 	char title[PROCESS_TITLE_MAX];
 
 	return JSON_NEW(
@@ -413,14 +425,15 @@ static json_t *process_json(const struct report *report, const struct view_optio
 		.gc = json_string(info->gc ? fact_name(&gc_names, info->gc) : "none"),
 		.sites = sites_json(process),
 		.children = process->child_count ? json_children(report, process) : JSON_LEFT_OUT,
-		.pools = json_pools(report, process), .death = death_json(options, process));
+		.pools = json_pools(report, process), .death = death_json(options, process),
+		.world_stopped = pauses_json(report, &pauses));
 }
 
 static void put_process(struct json_out *out, const struct report *report,
 			const struct view_options *options, const struct process_report *process)
 {
 	json_put(out, "{");
-	json_put_value(out, process_json(report, options, process->process), JSON_EMBED);
+	json_put_value(out, process_json(report, options, process), JSON_EMBED);
 	json_put_key(out, ",\n", JSON_KEY(report_process, gils));
 	json_put(out, "[");
 	for (uint32_t i = 0; i < process->gil_count; i++) {

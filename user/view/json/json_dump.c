@@ -68,14 +68,13 @@ static json_t *loop_json(const struct report *report, const struct dump_thread *
 
 static json_t *call_json(const struct report *report, const struct dump_thread *entry)
 {
-	static const char *const locks[] = {[LOCK_MUTEX] = "mutex", [LOCK_SEMAPHORE] = "semaphore"};
 	const char *machine = entry->thread->process->info.machine;
 
 	if (!thread_state_sleeps(entry->state) && !sysno_is_stop(entry->sysno))
 		return json_null();
 	return JSON_NEW(dump_call, .name = json_call(entry->sysno, machine),
 			.file = json_text_or_null(text_of(report, entry->file)),
-			.lock = entry->lock.kind ? json_string(locks[entry->lock.kind])
+			.lock = entry->lock.kind ? json_string(json_lock_kind(entry->lock.kind))
 						 : json_null());
 }
 

@@ -1,18 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* Of a stall: who released what it waited for, which threads ran meanwhile, who waits for whom. */
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "view/json/json_parts.h"
 #include "words/names.h"
 
-static const char *kind_name(enum lock_kind kind)
+const char *json_lock_kind(enum lock_kind kind)
 {
-	switch (kind) {
-	case LOCK_MUTEX:
-		return "mutex";
-	case LOCK_SEMAPHORE:
-		return "semaphore";
-	default:
-		return "unknown";
-	}
+	static const char *const names[] = {
+		[LOCK_UNKNOWN] = "unknown",	[LOCK_MUTEX] = "mutex",
+		[LOCK_SEMAPHORE] = "semaphore", [LOCK_PARKED] = "parked",
+		[LOCK_PYMUTEX] = "pymutex",	[LOCK_CRITICAL] = "critical_section",
+		[LOCK_WORLD] = "world_stopped"};
+
+	return names[kind];
+}
+
+static json_t *parked_json(uint64_t address)
+{
+	char text[32];
+
+	if (!address)
+		return JSON_LEFT_OUT;
+	snprintf(text, sizeof(text), "0x%" PRIx64, address);
+	return json_string(text);
 }
 
 static json_t *lock_json(const struct report *report, const struct process *process,
@@ -24,7 +36,8 @@ static json_t *lock_json(const struct report *report, const struct process *proc
 		report_lock, .tid = json_integer(wait->thread->tid),
 		.thread = json_text(thread_name(report, wait->thread)),
 		.with_gil = json_boolean(wait->with_gil),
-		.kind = json_string(kind_name(wait->kind)), .ns = json_uint(wait->ns),
+		.kind = json_string(json_lock_kind(wait->kind)),
+		.address = parked_json(wait->parked), .ns = json_uint(wait->ns),
 		.stack = json_stack(report, wait->stack), .by_tid = json_integer(wait->by->tid),
 		.by = json_text(thread_name(report, wait->by)),
 		.by_stack = json_stack(report, wait->by_stack),
@@ -76,8 +89,9 @@ json_t *json_chain(const struct report *report, const struct stall *stall)
 			JSON_NEW(report_waiter, .tid = json_integer(link->thread->tid),
 				 .thread = json_text(thread_name(report, link->thread)),
 				 .state = json_string(thread_state_name(link->state)),
-				 .lock = json_text_or_null(
-					 link->lock.address ? kind_name(link->lock.kind) : NULL),
+				 .lock = json_text_or_null(link->lock.address
+								   ? json_lock_kind(link->lock.kind)
+								   : NULL),
 				 .had_ns = link->had_ns ? json_uint(link->had_ns) : JSON_LEFT_OUT,
 				 .syscall = thread_state_sleeps(link->state)
 						    ? json_call(link->sysno, machine)

@@ -26,6 +26,8 @@ json_t *json_children(const struct report *report, const struct process *process
 json_t *json_pools(const struct report *report, const struct process *process);
 json_t *json_occupant(const struct cpu_share *share);
 json_t *json_syscall(const struct syscall_share *share, const char *machine);
+/* json_locks.c: "mutex", … */
+const char *json_lock_kind(enum lock_kind kind);
 /* json_locks.c: lists, or JSON_LEFT_OUT if there is nothing in them. */
 json_t *json_locks(const struct report *report, const struct process *process,
 		   const struct breakdown *what);

@@ -55,7 +55,8 @@ uint32_t unresponsive_split(const struct unresponsive *all,
 	uint64_t gc = all->gc_ns < ns[TS_PYTHON] ? all->gc_ns : ns[TS_PYTHON];
 	const struct share list[UNRESPONSIVE_PARTS] = {
 		{"blocking calls", asleep - stopped,
-		 ID(BLOCKING_CALL) | ID(HELD_ASLEEP) | ID(LOCK_HELD_BY) | ID(NATIVE_THREADS)},
+		 ID(BLOCKING_CALL) | ID(HELD_ASLEEP) | ID(LOCK_HELD_BY) | ID(WORLD_STOPPED) |
+			 ID(NATIVE_THREADS)},
 		{"waiting for the GIL", ns[TS_GIL_WAIT], ID(GIL_HELD_BY)},
 		{"no CPU", ns[TS_RUNNABLE] + ns[TS_HELD_RUNNABLE], ID(NO_CPU) | ID(QUOTA)},
 		{"running Python", ns[TS_PYTHON] - gc,

@@ -120,6 +120,12 @@ static void add_lock(struct text_buffer *text, const struct dump_page *page,
 		text_add(text, " (a mutex)");
 	} else if (entry->lock.kind == LOCK_SEMAPHORE) {
 		text_add(text, " (a semaphore, as Python's locks are)");
+	} else if (entry->lock.kind == LOCK_PYMUTEX) {
+		text_add(text, " (a PyMutex)");
+	} else if (entry->lock.kind == LOCK_CRITICAL) {
+		text_add(text, " (to enter a critical section)");
+	} else if (entry->lock.kind == LOCK_WORLD) {
+		text_add(text, " (suspended: the world is stopped)");
 	}
 }
 

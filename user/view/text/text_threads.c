@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/duration.h"
+#include "words/names.h"
 #include "words/palette.h"
 
 #define SHOWN_THREADS 10
@@ -349,16 +350,77 @@ static void show_dist(const struct canvas *canvas, const char *first, const stru
 	canvas_paragraph(canvas, first, 13, &text);
 }
 
-static void show_gil(const struct text_page *page, const struct gil_report *gil, bool many)
+enum { PAUSERS_SHOWN = 5 };
+
+static void add_pauses(struct text_buffer *text, const struct report *report,
+		       const struct pauses *pauses)
 {
+	const struct definition *stack = stack_of(report, pauses->stack);
+	const struct stack_frame *frame = stack ? stack_innermost_of_application(report, stack)
+						: NULL;
+
+	text_add_number_of(text, pauses->count, "time", "times");
+	text_add(text, " for ");
+	text_add_duration(text, pauses->ns);
+	text_add(text, ", the longest ");
+	text_add_duration(text, pauses->worst_ns);
+	if (frame) {
+		text_add(text, " in ");
+		text_add_frame(text, report, frame);
+	}
+}
+
+/* Free-threaded: who stopped the world, most of the time first. */
+static void show_pauses(const struct text_page *page, const struct process_report *process)
+{
+	struct pauses all = process_pauses(process);
+	struct text_buffer heading = {0}, text = {0};
+	uint64_t shown_ns = UINT64_MAX;
+
+	if (!all.count)
+		return;
+	fputc('\n', page->canvas.file);
+	text_add(&heading, "WORLD STOPPED");
+	canvas_heading(&page->canvas, &heading);
+	add_pauses(&text, page->report, &all);
+	canvas_paragraph(&page->canvas, "  ", 2, &text);
+	for (uint32_t n = 0; n < PAUSERS_SHOWN; n++) {
+		const struct thread_report *most = NULL;
+
+		for (uint32_t i = 0; i < process->thread_count; i++) {
+			const struct thread_report *thread = &process->threads[i];
+
+			if (thread->pauses.count && thread->pauses.ns < shown_ns &&
+			    (!most || thread->pauses.ns > most->pauses.ns))
+				most = thread;
+		}
+		if (!most)
+			return;
+		shown_ns = most->pauses.ns;
+		text = (struct text_buffer){0};
+		text_add(&text, "by ");
+		text_add_thread(&text, page->report, most->thread);
+		text_add(&text, ": ");
+		add_pauses(&text, page->report, &most->pauses);
+		canvas_paragraph(&page->canvas, "  ", 4, &text);
+	}
+}
+
+static void show_gil(const struct text_page *page, const struct process_report *process,
+		     const struct gil_report *gil)
+{
+	bool many = process->gil_count > 1, off = !process->process->info.gil_enabled;
 	uint64_t window_ns = text_window_ns(page->report);
 	struct text_buffer heading = {0}, text = {0};
 
 	fputc('\n', page->canvas.file);
 	text_add(&heading, many ? "GIL of interpreter %u" : "GIL", gil->gil->interpreter);
 	canvas_heading(&page->canvas, &heading);
-	if (gil_is_unseen(page->report, gil)) {
-		text_add(&text, "unknown: nobody was seen to take it or to wait for it");
+	off &= !gil->held_ns && !gil->contended_ns;
+	if (off || gil_is_unseen(page->report, gil)) {
+		text_add(&text, "%s",
+			 off ? "off (free-threaded Python): no thread holds it or waits for it"
+			     : "unknown: nobody was seen to take it or to wait for it");
 		canvas_paragraph(&page->canvas, "  ", 2, &text);
 		return;
 	}
@@ -385,5 +447,6 @@ static void show_gil(const struct text_page *page, const struct gil_report *gil,
 void text_gils(const struct text_page *page, const struct process_report *process)
 {
 	for (uint32_t i = 0; i < process->gil_count; i++)
-		show_gil(page, &process->gils[i], process->gil_count > 1);
+		show_gil(page, process, &process->gils[i]);
+	show_pauses(page, process);
 }

@@ -164,12 +164,15 @@ class Labels {
 		if (group.kind === "gil") {
 			const { held_ns, contended_ns, unknown_ns } = group.gil.figures,
 				whole = this.recording.end,
-				unseen = !held_ns && !contended_ns && unknown_ns > whole / 2;
+				{ processes } = this.recording.report,
+				off = processes[group.gil.process].gil === "off",
+				unseen = !held_ns && !contended_ns && (off || unknown_ns > whole / 2),
+				instead = off ? "off (free-threaded)" : "unknown";
 
 			return element(
 				"span",
 				{ class: "lane-facts" },
-				unseen ? "unknown" : `held ${percentText(held_ns, whole)}`,
+				unseen ? instead : `held ${percentText(held_ns, whole)}`,
 			);
 		}
 		const { thread } = group,
