@@ -441,6 +441,34 @@ static void on_waiters(void *ctx, const struct gil *gil, uint64_t ts)
 	PASS((struct attribution *)ctx, waiters, gil, ts);
 }
 
+static bool on_choose(void *ctx, const struct world *world, struct world_ended ended)
+{
+	const struct attribution *a = ctx;
+	bool any = false;
+
+	for (const struct stretch_sink *sink = a->sinks; sink < a->sinks_end; sink++)
+		any |= sink->model.choose && sink->model.choose(sink->model.ctx, world, ended);
+	return any;
+}
+
+static void attribution_drop(struct attribution *a, uint32_t index)
+{
+	free(a->threads[index]->early);
+	free(a->threads[index]);
+	a->threads[index] = NULL;
+}
+
+/* The folds may still ask, so the threads are forgotten after their callbacks. */
+static void on_forget(void *ctx, const struct world *world)
+{
+	struct attribution *a = ctx;
+
+	PASS(a, forget, world);
+	for (uint32_t n = 0; n < a->room; n++)
+		if (a->threads[n] && a->threads[n]->thread->leaves)
+			attribution_drop(a, n);
+}
+
 /* The model need not emit what no fold receives. */
 #define PASS_IF_WANTED(a, sink, callback)                                                          \
 	do {                                                                                       \
@@ -457,8 +485,10 @@ struct model_sink attribution_sink(struct attribution *attribution)
 				  .turn_begin = on_turn_begin,
 				  .turn = on_turn,
 				  .turn_cancel = on_turn_cancel,
+				  .forget = on_forget,
 				  .ctx = attribution};
 
+	PASS_IF_WANTED(attribution, &sink, choose);
 	PASS_IF_WANTED(attribution, &sink, thread);
 	PASS_IF_WANTED(attribution, &sink, loop);
 	PASS_IF_WANTED(attribution, &sink, state);
@@ -488,11 +518,9 @@ void attribution_free(struct attribution *attribution)
 {
 	if (!attribution)
 		return;
-	for (uint32_t n = 0; n < attribution->room; n++) {
+	for (uint32_t n = 0; n < attribution->room; n++)
 		if (attribution->threads[n])
-			free(attribution->threads[n]->early);
-		free(attribution->threads[n]);
-	}
+			attribution_drop(attribution, n);
 	free(attribution->threads);
 	free(attribution->sinks);
 	free(attribution);

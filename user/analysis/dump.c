@@ -133,11 +133,23 @@ static void on_sample(void *ctx, const struct sample *sample)
 	track->stays = sample->flags & stays;
 }
 
+static void on_forget(void *ctx, const struct world *world)
+{
+	struct dump *dump = ctx;
+
+	(void)world;
+	for (uint32_t i = 0; i < dump->room; i++)
+		if (!dump->tracks[i].last.thread || dump->tracks[i].last.thread->leaves)
+			dump->tracks[i] = (struct track){0};
+}
+
 struct stretch_sink dump_sink(struct dump *dump, const struct attribution *attribution)
 {
 	dump->attribution = attribution;
-	return (struct stretch_sink){
-		.model = {.interval = on_interval, .sample = on_sample, .ctx = dump}};
+	return (struct stretch_sink){.model = {.interval = on_interval,
+					       .sample = on_sample,
+					       .forget = on_forget,
+					       .ctx = dump}};
 }
 
 /* ── the list ────────────────────────────────────────────────────────────── */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analysis/fold.h"
+#include "analysis/ended/ended.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ struct thread_fold *thread_fold_new(struct report_builder *builder, struct threa
 	return thread->data = fold;
 }
 
-static struct gil_fold *gil_fold(struct report_builder *builder, struct gil *gil)
+struct gil_fold *gil_fold(struct report_builder *builder, struct gil *gil)
 {
 	struct gil_fold *fold = gil->data;
 
@@ -42,7 +42,7 @@ static struct gil_fold *gil_fold(struct report_builder *builder, struct gil *gil
 	return gil->data = fold;
 }
 
-static struct process_fold *process_fold(struct report_builder *builder, struct process *process)
+struct process_fold *process_fold(struct report_builder *builder, struct process *process)
 {
 	struct process_fold *fold = process->data;
 
@@ -51,12 +51,13 @@ static struct process_fold *process_fold(struct report_builder *builder, struct 
 	fold = part_new(builder, sizeof(*fold));
 	if (!fold)
 		return NULL;
+	fold->process = process;
 	fold->next = builder->processes;
 	builder->processes = fold;
 	return process->data = fold;
 }
 
-static struct loop_fold *loop_fold(struct report_builder *builder, struct loop *loop)
+struct loop_fold *loop_fold(struct report_builder *builder, struct loop *loop)
 {
 	struct process_fold *process = process_fold(builder, loop->thread->process);
 	struct loop_fold *fold = loop->data, **grown;
@@ -444,6 +445,8 @@ struct stretch_sink fold_sink(struct report_builder *builder)
 					       .turn_begin = on_turn_begin,
 					       .turn = on_turn,
 					       .turn_cancel = on_turn_cancel,
+					       .choose = ended_choose,
+					       .forget = ended_forget,
 					       .ctx = builder},
 				     .stretch = on_stretch,
 				     .policies = policies,

@@ -42,7 +42,7 @@ struct thread_fold {
 	uint64_t wait_rest_reported; /* of the rest, in growth reports so far */
 	uint32_t wait_entry;	     /* cache: index of the entry of `waits` used last */
 	/* In a thread pool (pools.c). */
-	uint32_t pool, was_pool; /* number in report_builder.pools, 1 …; 0: in none; the latest */
+	uint32_t pool, was_pool; /* place in report_builder.pools, 1 …; 0: in none; the latest */
 	uint32_t pool_name;	 /* the thread's python_name when it joined */
 	enum worker_is is;	 /* since … */
 	uint64_t ts_worker;
@@ -86,6 +86,8 @@ struct loop_fold {
 
 struct process_fold {
 	struct process_fold *next;
+	const struct process *process;
+	uint64_t observed_ns;	  /* in ended_forget() */
 	struct loop_fold **loops; /* typically one; pointers, because loop->data points to them */
 	uint32_t loop_count, loop_room;
 };
@@ -123,6 +125,7 @@ struct pool_key {
 };
 struct pool_fold {
 	struct pool_key key;
+	uint32_t id;		   /* stays the same when others are forgotten */
 	struct pool_report report; /* counted up to `ts` */
 	struct {
 		uint64_t busy_ns, full_ns, back_to_back;
@@ -160,7 +163,12 @@ struct report_builder {
 	struct gil_fold *gils;
 	struct process_fold *processes;
 	uint32_t loop_count;
+	uint32_t ended_kept; /* report_builder_keep_ended() */
+	uint64_t ended_after_ns;
+	struct ended *ended; /* stands for the other processes that have ended; NULL: there are none
+			      */
 	struct table flames, waits, pools, pool_stacks;
+	uint32_t pool_count; /* so far */
 	struct pool_sink pool_sink;
 	struct table handlers; /* scratch for sums by handler; empty between uses */
 	struct table left_out; /* struct handler_entry: unlisted stalls, by culprit */
@@ -190,6 +198,14 @@ static inline struct thread_fold *thread_fold(struct report_builder *builder, st
 {
 	return thread->data ? thread->data : thread_fold_new(builder, thread);
 }
+
+/* The same of a process, a GIL and a loop. */
+struct process_fold *process_fold(struct report_builder *builder, struct process *process);
+struct gil_fold *gil_fold(struct report_builder *builder, struct gil *gil);
+struct loop_fold *loop_fold(struct report_builder *builder, struct loop *loop);
+void loop_fold_free(struct loop_fold *loop);
+/* Frees what the latest report owns. */
+void report_clear(struct report_builder *builder);
 
 /* fold.c: the builder's callbacks for its attribution stage. */
 struct stretch_sink fold_sink(struct report_builder *builder);

@@ -10,7 +10,8 @@ void report_builder_pool_steps(struct report_builder *builder, struct pool_sink 
 
 uint32_t pool_id(const struct report_builder *builder, const struct pool_fold *pool)
 {
-	return (uint32_t)(pool - (const struct pool_fold *)builder->pools.entries);
+	(void)builder;
+	return pool->id;
 }
 
 static bool same_step(const struct pool_step *a, const struct pool_step *b)

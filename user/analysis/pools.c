@@ -221,13 +221,14 @@ static struct pool_fold *join(struct report_builder *builder, struct thread_fold
 		return NULL;
 	}
 	if (!pool->report.kind) {
+		pool->id = builder->pool_count++;
 		pool->report.process = key->process;
 		pool->report.kind = key->kind;
 		pool->ts = ts;
 		memcpy(pool->report.name, key->name, sizeof(key->name));
 	}
 	advance(pool, ts);
-	worker->pool = pool_id(builder, pool) + 1;
+	worker->pool = 1 + (uint32_t)(pool - (struct pool_fold *)builder->pools.entries);
 	worker->was_pool = worker->pool;
 	worker->is = WORKER_UNKNOWN;
 	worker->job_seen = worker->job_over = worker->job_known = false;
@@ -438,7 +439,7 @@ int report_pools(struct report_builder *builder)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++) {
 		report->pools[i] = report_now(builder, table_at(&builder->pools, i));
-		report->pools[i].id = i;
+		report->pools[i].id = ((struct pool_fold *)table_at(&builder->pools, i))->id;
 		report->pool_count++;
 		if (!report->pools[i].functions)
 			return -ENOMEM;

@@ -2,10 +2,11 @@
 #include "analysis/report.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/fold.h"
+#include "analysis/ended/ended.h"
 
 static void tables_init(struct report_builder *builder)
 {
@@ -17,6 +18,12 @@ static void tables_init(struct report_builder *builder)
 	builder->handlers = TABLE(struct handler_entry, DEFINE_FUNCTIONS_MAX + 1);
 }
 
+void report_builder_keep_ended(struct report_builder *builder, uint32_t kept, uint64_t after_ns)
+{
+	builder->ended_kept = kept;
+	builder->ended_after_ns = after_ns;
+}
+
 struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream_head *head,
 					  const struct dictionary *names,
 					  struct handler_finder *finder)
@@ -26,6 +33,7 @@ struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream
 	if (!builder)
 		return NULL;
 	builder->stall_ns = stall_ns;
+	report_builder_keep_ended(builder, ENDED_KEPT, ENDED_AFTER_NS);
 	builder->report.names = names;
 	builder->report.finder = finder;
 	builder->report.stacks = head->stacks;
@@ -64,8 +72,7 @@ void report_builder_growth(struct report_builder *builder)
 	builder->growth = true;
 }
 
-/* Frees what the latest report owns. */
-static void report_clear(struct report_builder *builder)
+void report_clear(struct report_builder *builder)
 {
 	struct report *report = &builder->report;
 
@@ -99,7 +106,7 @@ static void report_clear(struct report_builder *builder)
 	report->process_count = 0;
 }
 
-static void loop_fold_free(struct loop_fold *loop)
+void loop_fold_free(struct loop_fold *loop)
 {
 	for (uint32_t i = 0; i < loop->report.stall_count; i++)
 		stall_done(&loop->report.stalls[i]);
@@ -157,6 +164,7 @@ void report_builder_free(struct report_builder *builder)
 	table_done(&builder->handlers);
 	table_done(&builder->left_out);
 	attribution_free(builder->attribution);
+	ended_free(builder->ended);
 	free(builder);
 }
 
@@ -222,6 +230,24 @@ static int report_loop(struct report_builder *builder, struct loop_fold *loop,
 	return 0;
 }
 
+/* Returns the total of its time. */
+static uint64_t sum_thread(struct report *report, const struct thread_report *thread)
+{
+	uint64_t total = state_sums_total(&thread->states);
+
+	report->unknown_ns += thread->states.ns[TS_UNKNOWN];
+	report->sampled_ns += thread->sampled_ns;
+	report->thread_ns += total;
+	return total;
+}
+
+static bool is_reported(const struct thread *thread)
+{
+	const struct thread_fold *fold = thread->data;
+
+	return thread->python || (fold && fold->had_loop);
+}
+
 /* Reports Python threads, and threads of reported loops even if Python does not know them. */
 static int report_thread(struct report_builder *builder, struct thread *thread)
 {
@@ -231,17 +257,14 @@ static int report_thread(struct report_builder *builder, struct thread *thread)
 	struct thread_report *entry;
 	uint64_t total;
 
-	if (!thread->python && !(fold && fold->had_loop))
+	if (!is_reported(thread))
 		return 0;
 	entry = &process->threads[process->thread_count++];
 	*entry = fold ? fold->report : (struct thread_report){.thread = thread};
 	if (fold && report_starved(builder, fold, entry) < 0)
 		return -ENOMEM;
 	state_sums_add(&process->states, &entry->states);
-	report->unknown_ns += entry->states.ns[TS_UNKNOWN];
-	report->sampled_ns += entry->sampled_ns;
-	total = state_sums_total(&entry->states);
-	report->thread_ns += total;
+	total = sum_thread(report, entry);
 	process->observed_ns = total > process->observed_ns ? total : process->observed_ns;
 	return 0;
 }
@@ -274,10 +297,26 @@ static void report_gil(struct report *report, struct gil *gil, bool growth)
 		entry->unknown_ns = report->window.end - report->window.start;
 }
 
+/* What stands for processes that have ended is listed last. */
+static void ended_entry(struct report *report, struct ended *ended)
+{
+	struct process_report *entry = &report->processes[report->process_count];
+
+	entry->process = &ended->process;
+	entry->thread_count = ended->heir_count;
+	entry->gil_count = ended->has_gil;
+	ended->process.index = report->process_count++;
+	snprintf(ended->process.info.cmdline, sizeof(ended->process.info.cmdline),
+		 "%u processes that have ended", ended->process.stands_for);
+	report->ended_deaths = ended->deaths;
+	report->ended_death_count = ended->death_count;
+}
+
 /* Arrays of the right size; the counts are 0 again afterwards, report_thread() and its like fill
  * them. */
-static int report_allocate(struct report *report, const struct world *world)
+static int report_allocate(struct report_builder *builder, const struct world *world)
 {
+	struct report *report = &builder->report;
 	uint32_t count = 0, position = 0;
 	struct process *process;
 	struct thread *thread;
@@ -285,7 +324,7 @@ static int report_allocate(struct report *report, const struct world *world)
 
 	while (world_next_process(world, &position))
 		count++;
-	report->processes = calloc(count + 1, sizeof(*report->processes));
+	report->processes = calloc(count + 2, sizeof(*report->processes));
 	if (!report->processes)
 		return -ENOMEM;
 	report->process_count = count;
@@ -295,7 +334,9 @@ static int report_allocate(struct report *report, const struct world *world)
 		report->processes[thread->process->index].thread_count++;
 	for (position = 0; (gil = world_next_gil(world, &position));)
 		report->processes[gil->process->index].gil_count++;
-	for (uint32_t i = 0; i < count; i++) {
+	if (builder->ended && !builder->growth)
+		ended_entry(report, builder->ended);
+	for (uint32_t i = 0; i < report->process_count; i++) {
 		struct process_report *entry = &report->processes[i];
 		const struct process_fold *fold = entry->process->data;
 
@@ -307,6 +348,31 @@ static int report_allocate(struct report *report, const struct world *world)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* Of a growth report only the sums count. */
+static int report_ended(struct report_builder *builder)
+{
+	struct report *report = &builder->report;
+	struct ended *ended = builder->ended;
+	struct process_report *process;
+	int err = 0;
+
+	if (builder->growth) {
+		for (uint32_t i = 0; i < ended->heir_count; i++)
+			if (is_reported(&ended->heirs[i]->thread))
+				sum_thread(report,
+					   &((struct thread_fold *)ended->heirs[i]->thread.data)
+						    ->report);
+		return 0;
+	}
+	process = &report->processes[ended->process.index];
+	if (ended->has_gil)
+		report_gil(report, &ended->gil, false);
+	for (uint32_t i = 0; i < ended->heir_count && err == 0; i++)
+		err = report_thread(builder, &ended->heirs[i]->thread);
+	process->observed_ns = ended->observed_ns;
+	return err;
 }
 
 static int report_fill(struct report_builder *builder, const struct world *world)
@@ -337,7 +403,7 @@ static int report_fill(struct report_builder *builder, const struct world *world
 	for (position = 0; (thread = world_next_thread(world, &position));)
 		if (report_thread(builder, thread) < 0)
 			return -ENOMEM;
-	return 0;
+	return builder->ended ? report_ended(builder) : 0;
 }
 
 int report_builder_finish(struct report_builder *builder, const struct world *world, bool truncated,
@@ -357,7 +423,7 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 						  ? dictionary_count(report->names, DEFINE_STACK)
 						  : 0;
 	report->stack_evidence.full = report->stack_evidence.distinct >= DEFINE_STACKS_MAX;
-	err = report_allocate(report, world);
+	err = report_allocate(builder, world);
 	if (err < 0)
 		return err;
 	err = report_fill(builder, world);

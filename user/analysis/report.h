@@ -371,6 +371,14 @@ struct process_report {
 	uint32_t loop_count;
 };
 
+/* Processes that ended in one way, and that are not reported one by one. */
+struct ended_death {
+	struct process process; /* the latest: who it was, death, sent */
+	uint64_t count;
+	bool served;		      /* event loops */
+	struct process_report report; /* of `process`, otherwise empty */
+};
+
 struct report {
 	char version[32];
 	enum evidence_mode mode; /* of the recording */
@@ -401,8 +409,13 @@ struct report {
 	struct flame *flames;
 	struct wait_flame *wait_flames;
 	uint32_t flame_count, wait_flame_count;
+	/* The last one may stand for processes that have ended (process.stands_for): of these only
+	 * the sums are known, and their listed stalls, whose threads stand for others, too. Its PID
+	 * is 0. */
 	struct process_report *processes;
 	uint32_t process_count;
+	const struct ended_death *ended_deaths; /* that were no good ends, of these processes */
+	uint32_t ended_death_count;
 	struct pool_report *pools; /* of all processes */
 	uint32_t pool_count;
 };
@@ -441,6 +454,14 @@ void report_builder_threshold(struct report_builder *builder, uint64_t stall_ns)
  * negative (modulo 2⁶⁴), and adds up with what came before.
  */
 void report_builder_growth(struct report_builder *builder);
+/*
+ * So many processes that have ended are reported one by one: those with a stall or a bad end first,
+ * then the latest. The others become one with world_tidy(), as soon as their end is `after_ns` ago.
+ * Of a growth report they are in no list, but in its sums.
+ */
+#define ENDED_KEPT     128		    /* unless set; … */
+#define ENDED_AFTER_NS UINT64_C(5000000000) /* … by then all that is reported live has been */
+void report_builder_keep_ended(struct report_builder *builder, uint32_t kept, uint64_t after_ns);
 /* The sink to give to the model: that of the builder's attribution stage (attribution.h). */
 struct model_sink report_builder_sink(struct report_builder *builder);
 /* The attribution stage, for others that need its stretches. It belongs to the builder. */

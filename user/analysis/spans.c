@@ -219,6 +219,25 @@ static void on_loss(void *ctx, const struct loss *loss)
 		spans->sink.loss(spans->sink.ctx, loss);
 }
 
+/* What is held back of them is not drawn any more. */
+static void on_forget(void *ctx, const struct world *world)
+{
+	struct spans *spans = ctx;
+
+	for (uint32_t i = 0; i < spans->room; i++) {
+		if (!spans->threads[i] || !spans->threads[i]->state.thread ||
+		    !spans->threads[i]->state.thread->leaves)
+			continue;
+		free(spans->threads[i]);
+		spans->threads[i] = NULL;
+	}
+	for (uint32_t i = 0; i < spans->hold_room; i++)
+		if (spans->holds[i].thread && spans->holds[i].thread->leaves)
+			spans->holds[i] = (struct hold){0};
+	if (spans->sink.forget)
+		spans->sink.forget(spans->sink.ctx, world);
+}
+
 /* ── begin and end ───────────────────────────────────────────────────────── */
 
 static struct stretch_sink stretches(struct spans *spans)
@@ -229,6 +248,7 @@ static struct stretch_sink stretches(struct spans *spans)
 					       .turn = on_turn,
 					       .waiters = on_waiters,
 					       .loss = on_loss,
+					       .forget = on_forget,
 					       .ctx = spans},
 				     .stretch = on_stretch,
 				     .policies = ATTRIBUTION_BIT(ATTRIBUTION_STILL) |

@@ -47,6 +47,8 @@ struct span_sink {
 	void (*loss)(void *ctx, const struct loss *loss); /* ordered by start; losses may overlap */
 	void (*pool)(void *ctx, const struct pool_step *step); /* not of spans_new(), but for
 								  report_builder_pool_steps() */
+	/* model_sink.forget(): these are not in the report, either. */
+	void (*forget)(void *ctx, const struct world *world);
 	void *ctx;
 };
 

@@ -95,6 +95,30 @@ static void emit_left_out(const struct caveats *caveats)
 	caveat_emit(caveats, &text);
 }
 
+static void emit_ended(const struct caveats *caveats)
+{
+	const struct report *report = caveats->report;
+	const struct process_report *last = report->process_count
+						    ? &report->processes[report->process_count - 1]
+						    : NULL;
+	struct text_buffer text = {0};
+	uint64_t stalls = 0;
+
+	if (!last || !last->process->stands_for)
+		return;
+	for (uint32_t i = 0; i < last->loop_count; i++)
+		stalls += loop_stall_count(&last->loops[i]);
+	text_add_number_of(&text, last->process->stands_for, "process that has ended is",
+			   "processes that have ended are");
+	text_add(&text, " not listed one by one, but as their sum: ");
+	if (stalls)
+		text_add_number_of(&text, stalls, "stall", "stalls");
+	else
+		text_add(&text, "without a stall");
+	text_add(&text, ". Sums and findings include them; the timeline has no lanes for them.");
+	caveat_emit(caveats, &text);
+}
+
 /* Switches and wake-ups that the kernel itself did not report. */
 static void emit_missed(const struct caveats *caveats)
 {
@@ -403,6 +427,7 @@ void caveats_paragraphs(const struct report *report, const struct paragraph_sink
 	emit_losses(&caveats);
 	emit_unwhole(&caveats);
 	emit_left_out(&caveats);
+	emit_ended(&caveats);
 	emit_missed(&caveats);
 	emit_contradictions(&caveats);
 	emit_sites(&caveats);

@@ -192,6 +192,7 @@ static struct finding *finding_in(struct collector *collector, struct table *tab
 	}
 	/* rules are asked about one process after the other */
 	if (table == &collector->all && like->process && like->process != entry->last &&
+	    !like->process->process->stands_for &&
 	    add_number(&entry->finding.pids, &entry->finding.process_count,
 		       &entry->finding.process_room, like->process->process->info.pid) < 0)
 		collector->error = -ENOMEM;
@@ -388,7 +389,7 @@ void collector_add_death(struct collector *collector, const struct finding *like
 	if (like->died->process->death.ts >= finding->died->process->death.ts)
 		look_like(finding, like);
 	finding->ns += like->ns;
-	finding->count++;
+	finding->count += like->count;
 	finding->worst_ns = like->ns > finding->worst_ns ? like->ns : finding->worst_ns;
 }
 

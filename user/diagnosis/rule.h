@@ -38,7 +38,8 @@ void collector_add(struct collector *collector, const struct finding *like, uint
 void collector_fail(struct collector *collector);
 /* A finding as it is, of a process or of no stall. */
 void collector_add_whole(struct collector *collector, const struct finding *finding);
-/* One more process that died like this: adds to `ns` and `count`; it looks like the last one. */
+/* More processes that died like this (`count`): adds to `ns` and `count`; it looks like the last
+ * one. */
 void collector_add_death(struct collector *collector, const struct finding *finding);
 
 struct rule {

@@ -5,7 +5,8 @@
  *
  * Pure: no I/O, no clock, no globals; the live view and a replay run the very same code. Feed
  * events in time order (behind stream/reorder.h); the world calls the sink with every interval that
- * ends. Memory is bounded by the number of processes, threads and CPUs, not by time.
+ * ends. Memory is bounded by the number of processes, threads and CPUs at a time, and by what the
+ * sink wants to keep of those that have ended (world_tidy()); not by time.
  *
  * The rules (docs/model.md draws the machines):
  *  - Never guess. A thread's state is a function of what is known of its scheduling, its relation
@@ -106,8 +107,9 @@ enum sites_fault {
 };
 
 /*
- * The objects. They belong to the world and live as long as it does (threads and processes that are
- * gone stay, marked); `data` is the sink's to use and to free. The fields are for reading.
+ * The objects. They belong to the world; threads and processes that are gone stay, marked, until
+ * world_tidy() frees those that the sink has chosen. `data` is the sink's to use and to free. The
+ * fields are for reading.
  */
 /* A process below another one that serves: it runs an event loop (`loop`), or accepts connections
  * or takes tasks without one. */
@@ -143,12 +145,17 @@ struct process {
 	uint32_t child_count;
 	bool supervisor;	      /* of them, whether it runs an event loop or not */
 	bool serves;		      /* an event loop was seen in it */
-	uint32_t index;		      /* 0, 1, … in order of appearance */
-	const struct process *parent; /* if it is part of the stream; may be gone */
+	uint32_t index;		      /* 0, 1, … in order of appearance; changes in world_tidy() */
+	const struct process *parent; /* if it is part of the stream; may be gone; NULL as well when
+					 the world has freed it */
 	uint32_t number;	      /* 1, 2, … among the processes with this parent */
 	uint32_t of_parent;	      /* how many have had this one as their parent */
 	bool loops_known; /* Python's own state says which of its threads run event loops */
 	bool gone;
+	uint64_t ts_gone;    /* since then */
+	bool leaves;	     /* is about to be freed: world_tidy() */
+	uint32_t stands_for; /* so many that have been freed, if a sink has made it for these; 0: it
+				is a process */
 	struct signal_sent sent;
 	struct death death;
 	enum sites_fault sites_fault; /* from then on, nothing is known of the process's GILs */
@@ -156,9 +163,8 @@ struct process {
 };
 
 /*
- * How many objects a world takes in over its lifetime, so that a hostile stream cannot make it
- * large. With one more it ends as by world_end(), and world_window() says what there were too many
- * of.
+ * How many objects a world has at a time, so that a hostile stream cannot make it large. With one
+ * more it ends as by world_end(), and world_window() says what there were too many of.
  */
 #define WORLD_THREADS_MAX   100000
 #define WORLD_GILS_MAX	    8192
@@ -215,13 +221,16 @@ struct lock {
 struct thread {
 	struct process *process;
 	uint32_t tid;
-	uint32_t index;	      /* 0, 1, … in order of appearance, over all processes */
-	char comm[17];	      /* last known kernel name, terminated; hostile text */
+	uint32_t index; /* a small number that no other one has; one that is new may get that of
+			   one that was freed */
+	char comm[17];	/* last known kernel name, terminated; hostile text */
 	uint32_t python_name; /* text: threading.Thread.name; 0 = unknown */
 	uint32_t pool_limit; /* how many threads the executor may have that it is one of; 0: unknown
 			      */
 	bool python;	     /* Python knows it, or it has passed a GIL site */
 	bool gone;
+	bool leaves;		 /* is about to be freed: world_tidy() */
+	uint32_t stands_for;	 /* as of a process */
 	enum thread_state state; /* now, since … */
 	uint64_t ts_state;	 /* … then */
 	int32_t sysno;		 /* asleep now: in this system call, SYSNO_… */
@@ -375,6 +384,14 @@ struct turn {
 	bool ongoing; /* the window ended inside */
 };
 
+struct world;
+
+/* How many of the objects are gone. */
+struct world_ended {
+	uint32_t processes;
+	uint32_t threads; /* of processes that are not */
+};
+
 /* What is emitted; arguments are valid during the call. Any of the functions may be NULL. */
 struct model_sink {
 	void (*thread)(void *ctx, struct thread *thread); /* a new object */
@@ -405,10 +422,14 @@ struct model_sink {
 	/* Takes back the turn that turn_begin() announced: a spurious wake-up, or a possible turn
 	 * that was disproved. */
 	void (*turn_cancel)(void *ctx, struct loop *loop);
+	/* world_tidy(): marks what may go (`leaves`), of the processes and threads that are gone;
+	 * false: nothing. */
+	bool (*choose)(void *ctx, const struct world *world, struct world_ended ended);
+	/* All that is marked is freed next, with its GILs and loops; nothing may point there any
+	 * more. */
+	void (*forget)(void *ctx, const struct world *world);
 	void *ctx;
 };
-
-struct world;
 
 /* `mode`: of every GIL whose declaration does not say another. NULL when memory is short. */
 struct world *world_new(struct model_sink sink, enum evidence_mode mode);
@@ -431,6 +452,11 @@ void world_end(struct world *world, uint64_t ts);
  * sums up to now. Changes no result but the number of intervals.
  */
 void world_cut(struct world *world, uint64_t ts);
+
+/* Frees those that the sink's choose() marks. Not during a call of the sink; whoever holds a
+ * pointer to an object, through a report for instance, must not use it afterwards. Cheap when there
+ * is nothing to free. */
+void world_tidy(struct world *world);
 
 struct world_window {
 	uint64_t start, end;	 /* first and last instant known so far */

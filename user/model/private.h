@@ -20,6 +20,7 @@
 
 #include "base/container_of.h"
 #include "base/hash.h"
+#include "model/lives/lists.h"
 #include "model/model.h"
 
 enum sched { SCHED_UNKNOWN, SCHED_RUNNING, SCHED_READY, SCHED_ASLEEP };
@@ -33,12 +34,6 @@ enum { OPEN_NOT_WAITING, OPEN_ANY, OPEN_NONE, OPEN_LISTS };
 
 /* Is the thread inside an epoll wait (on t->epfd)? */
 enum place { PLACE_UNKNOWN, PLACE_OUTSIDE, PLACE_INSIDE };
-
-/* All objects of a kind, in order of appearance; they live as long as the world. */
-struct list {
-	void **items;
-	uint32_t count, room;
-};
 
 struct process_entry {
 	struct process pub;
@@ -57,11 +52,13 @@ struct process_entry {
 			 of the GIL: settle_pending() */
 	bool partial; /* the world's mode is, or that of a GIL which is not retired; so relations of
 			 its threads are known in part only: derive_partial() */
-	uint32_t untouched; /* living threads without an event since the last loss */
-	bool may_wait;	    /* partial: a thread whose relation is unknown may wait for a GIL */
-	bool alone;	    /* returns from its waits in epoll are not traced */
-	bool passed;	    /* a GIL site, since the last loss */
-	uint32_t ran;	    /* living threads that certainly ran Python since then: sites.c */
+	uint32_t gone_threads; /* that have not been freed */
+	uint32_t untouched;    /* living threads without an event since the last loss */
+	bool may_wait;	       /* partial: a thread whose relation is unknown may wait for a GIL */
+	bool alone;	       /* returns from its waits in epoll are not traced */
+	bool passed;	       /* a GIL site, since the last loss */
+	bool parent_freed;     /* it had a parent that is part of the stream */
+	uint32_t ran;	       /* living threads that certainly ran Python since then: sites.c */
 };
 
 /* An epoll descriptor that belongs to a loop (`declared`), or that some thread waited on last. */
@@ -273,6 +270,9 @@ struct world {
 	struct process_entry *by_pid;
 	struct gil_machine **gil_by_index;
 	struct list processes, threads, gils, loops;
+	struct world_ended gone;
+	uint32_t ends;		/* of threads since world_tidy() last looked for what may go */
+	struct indices indices; /* of threads */
 	struct list touched, touched_gils; /* by an event since the last loss */
 	struct list awaiting; /* threads that may get a possible turn when evidence begins */
 	struct list moved;    /* threads whose machines have moved with this event */
@@ -398,18 +398,9 @@ static inline struct gil_machine *gil_at(const struct world *w, uint32_t i)
 	return w->gils.items[i];
 }
 
-/* list_reserve() or list_room() has made room. */
-static inline void list_add(struct list *list, void *item)
-{
-	list->items[list->count++] = item;
-}
-
 /* ── registry.c ──────────────────────────────────────────────────────────── */
 
-/* Makes room for `count` items in all, or for one more. 0 or -ENOMEM. */
-int list_room(struct list *list, uint32_t count);
-int list_reserve(struct list *list);
-/* The same for an object; -ENOSPC if there are `limit`: the world is full of `what`. */
+/* Makes room for one more object; -ENOSPC if there are `limit`: the world is full of `what`. */
 int list_reserve_object(struct world *w, struct list *list, uint32_t limit, const char *what);
 /* Makes room in the queue for `objects` more, and counts them. 0 or -ENOMEM. */
 int world_reserve(struct world *w, uint32_t objects);
@@ -417,6 +408,8 @@ struct process_entry *process_find(const struct world *w, uint32_t pid); /* livi
 /* The living one of that pid, or a new one. 0, -ENOMEM or -ENOSPC. */
 int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process);
 int child_feed(struct world *w, const struct fact *fact); /* CHILD */
+/* It has a parent that was not described yet. */
+bool process_is_orphan(const struct process_entry *process);
 /* Its parent, if that is part of the stream. */
 void process_adopt(struct world *w, struct process_entry *process);
 void signal_feed(struct world *w, const struct fact *fact); /* SIGNAL */

@@ -10,28 +10,6 @@
 
 /* ── room ────────────────────────────────────────────────────────────────── */
 
-int list_room(struct list *list, uint32_t count)
-{
-	uint32_t room = list->room ? list->room : 8;
-	void **grown;
-
-	if (count <= list->room)
-		return 0;
-	while (room < count)
-		room *= 2;
-	grown = reallocarray(list->items, room, sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	list->items = grown;
-	list->room = room;
-	return 0;
-}
-
-int list_reserve(struct list *list)
-{
-	return list_room(list, list->count + 1);
-}
-
 int list_reserve_object(struct world *w, struct list *list, uint32_t limit, const char *what)
 {
 	if (list->count < limit)
@@ -105,9 +83,9 @@ int process_get(struct world *w, uint32_t pid, struct process_entry **ret_proces
 	return 0;
 }
 
-static bool is_orphan(const struct process *process)
+bool process_is_orphan(const struct process_entry *process)
 {
-	return process->info.parent && !process->parent;
+	return process->pub.info.parent && !process->pub.parent && !process->parent_freed;
 }
 
 static void become_parent(struct process *parent, struct process *child)
@@ -121,12 +99,12 @@ static void become_parent(struct process *parent, struct process *child)
 static void adopt_orphans(struct world *w, struct process_entry *parent)
 {
 	for (uint32_t i = 0; i < w->processes.count && w->orphans; i++) {
-		struct process *child = &process_at(w, i)->pub;
+		struct process_entry *child = process_at(w, i);
 
-		if (!is_orphan(child) || child->info.parent != parent->pub.info.pid ||
-		    child == &parent->pub)
+		if (!process_is_orphan(child) || child->pub.info.parent != parent->pub.info.pid ||
+		    child == parent)
 			continue;
-		become_parent(&parent->pub, child);
+		become_parent(&parent->pub, &child->pub);
 		w->orphans--;
 	}
 }
@@ -424,6 +402,7 @@ void world_free(struct world *w)
 	free(w->moved.items);
 	free(w->touched_cpus);
 	free(w->gil_by_index);
+	free(w->indices.free);
 	free(w->cpus);
 	free(w->queue);
 	free(w);

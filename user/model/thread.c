@@ -341,7 +341,8 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 
 	if (err < 0)
 		return err;
-	if (world_reserve(w, 1) < 0 || list_room(&w->touched, w->threads.count + 1) < 0 ||
+	if (index_reserve(&w->indices) < 0 || world_reserve(w, 1) < 0 ||
+	    list_room(&w->touched, w->threads.count + 1) < 0 ||
 	    list_room(&w->awaiting, w->threads.count + 1) < 0 ||
 	    list_room(&w->moved, w->threads.count + 1) < 0 || !(t = calloc(1, sizeof(*t))))
 		return -ENOMEM;
@@ -373,7 +374,7 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 		return -ENOMEM;
 	}
 	w->cache[tid % CACHE_SIZE] = t;
-	t->pub.index = w->threads.count;
+	t->pub.index = index_take(&w->indices);
 	list_add(&w->threads, t);
 	link_sibling(process, t);
 	t->touched = true;
@@ -453,6 +454,9 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts)
 	loop_break(w, t, ts, false);
 	t->ts_fact = ts;
 	t->pub.gone = true;
+	w->gone.threads++;
+	w->ends++;
+	process_of(t)->gone_threads++;
 	t->pub.state = TS_UNKNOWN;
 	t->pub.sysno = SYSNO_NONE;
 	t->pub.ts_state = ts;

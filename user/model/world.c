@@ -249,6 +249,9 @@ static void process_exit(struct world *w, struct process_entry *process, uint64_
 	for (struct gil_machine *g = process->gil_list; g; g = g->next)
 		gil_cut(w, g, ts);
 	process->pub.gone = true;
+	process->pub.ts_gone = ts;
+	w->gone.processes++;
+	w->gone.threads -= process->gone_threads;
 }
 
 /* ── events of threads ───────────────────────────────────────────────────── */

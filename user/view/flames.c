@@ -119,9 +119,10 @@ static const char *label(char to[static FLAME_TEXT_MAX], const char *before, con
 
 static struct flame_frame process_frame(const struct flame_row *row, struct flame_labels *labels)
 {
-	char title[PROCESS_TITLE_MAX], number[32];
+	char title[PROCESS_TITLE_MAX], number[32] = "";
 
-	snprintf(number, sizeof(number), " (%u)", row->process->info.pid);
+	if (!row->process->stands_for)
+		snprintf(number, sizeof(number), " (%u)", row->process->info.pid);
 	return (struct flame_frame){
 		.label = label(labels->process, "", process_title(row->process, title), number)};
 }

@@ -144,7 +144,8 @@ static void show_row(const struct canvas *canvas, const struct layout *layout,
 	struct text_buffer pid = {0}, name = {0}, end = {0};
 	char title[PROCESS_TITLE_MAX];
 
-	text_add(&pid, "%u", process->info.pid);
+	if (!process->stands_for)
+		text_add(&pid, "%u", process->info.pid);
 	add_end(&end, &process->death);
 	text_add_name(&name, process_title(process, title),
 		      layout->names - 1 - (unsigned)end.length);

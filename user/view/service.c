@@ -50,6 +50,9 @@ static int by_trouble(const void *a, const void *b)
 		 second[] = {process_stalled_ns(y), y->loop_count != 0, process_longest_ns(y),
 			     process_held_ns(y)};
 
+	/* what stands for others is no process, and comes last */
+	if (!x->process->stands_for != !y->process->stands_for)
+		return x->process->stands_for ? 1 : -1;
 	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
 		if (first[i] != second[i])
 			return first[i] > second[i] ? -1 : 1;

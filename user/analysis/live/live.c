@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "base/cleanup.h"
 
@@ -34,6 +35,7 @@ void live_stall_put(struct live_stall *stall)
 {
 	if (!stall || --stall->users)
 		return;
+	DL_DELETE(*stall->all, stall);
 	stall_done(&stall->stall);
 	free(stall);
 }
@@ -160,15 +162,17 @@ void *live_duplicate(const void *list, uint32_t count, size_t size)
 	return copy;
 }
 
-static int stall_copy(const struct stall *from, const struct loop *loop, uint64_t ts_step,
-		      struct live_stall **ret_copy)
+static int stall_copy(struct live *live, const struct stall *from, const struct loop *loop,
+		      uint64_t ts_step, struct live_stall **ret_copy)
 {
 	struct live_stall *copy = calloc(1, sizeof(*copy));
 	bool ok;
 
 	if (!copy)
 		return -ENOMEM;
-	*copy = (struct live_stall){.loop = loop, .stall = *from, .ts_step = ts_step, .users = 1};
+	*copy = (struct live_stall){
+		.loop = loop, .stall = *from, .ts_step = ts_step, .users = 1, .all = &live->all};
+	DL_APPEND(live->all, copy);
 	copy->ongoing = (struct ongoing){.state = from->cause, .sysno = SYSNO_UNKNOWN};
 	copy->stall.parts = live_duplicate(from->parts, from->part_count, sizeof(*from->parts));
 	copy->stall.chain = live_duplicate(from->chain, from->chain_count, sizeof(*from->chain));
@@ -256,7 +260,7 @@ static int step_stall(struct live *live, struct step *step, struct loop_step *lo
 {
 	uint64_t dur = stall->end - stall->start;
 	struct live_stall *copy;
-	int err = stall_copy(stall, loop->loop, step->end, &copy);
+	int err = stall_copy(live, stall, loop->loop, step->end, &copy);
 
 	if (err < 0)
 		return err;
@@ -286,7 +290,7 @@ static int step_stalls(struct live *live, struct step *step, struct loop_sums *s
 
 		if (stall->ongoing) {
 			live_stall_put(STEAL(sums->ongoing, NULL));
-			err = stall_copy(stall, loop->loop, step->end, &sums->ongoing);
+			err = stall_copy(live, stall, loop->loop, step->end, &sums->ongoing);
 			continue;
 		}
 		err = step_stall(live, step, loop, stall);
@@ -463,6 +467,8 @@ int live_update(struct live *live, const struct report *report)
 	struct step *step;
 	int err;
 
+	if (live->error)
+		return live->error;
 	forget(live, report->window.end);
 	step = &live->steps[live->step_count++];
 	*step = (struct step){.start = live->about.window.end ? live->about.window.end

@@ -72,7 +72,8 @@ struct live_stall {
 	struct ongoing ongoing; /* of one in progress: what its thread is doing now; with no
 				   report, loop and stall */
 	uint64_t ts_step;	/* end of the step that brought it */
-	uint32_t users;		/* internal */
+	uint32_t users;		/* internal, like the rest */
+	struct live_stall **all, *prev, *next;
 };
 
 struct live_view {
@@ -109,6 +110,13 @@ struct live;
 
 struct live *live_new(void);
 void live_free(struct live *live);
+
+/*
+ * Receives what the world is about to free (world_tidy()); to be added to the builder's attribution
+ * stage. A view must not be used any more afterwards, but given back. What a stall refers to stays
+ * as long as somebody has the stall.
+ */
+struct stretch_sink live_sink(struct live *live);
 
 /* A new step: the growth of this report since the last one. They must be growth reports of one
  * builder, in order. 0 or -ENOMEM: then some figures are too small. */

@@ -61,6 +61,8 @@ struct live {
 	/* the sums as of the last report: struct live_thread, live_gil, loop_sums, handler_entry */
 	struct table threads, gils, loops, blame, process_sums;
 	struct table step_blame;       /* of the step that is being made; empty in between */
+	int error;		       /* the sums are incomplete */
+	struct live_stall *all;	       /* that somebody has (utlist.h) */
 	struct step steps[LIVE_STEPS]; /* oldest first */
 	uint32_t step_count;
 	struct live_stall *stalls[LIVE_STALLS_MAX]; /* that are over, oldest first */

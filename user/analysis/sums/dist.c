@@ -172,3 +172,15 @@ int dist_add_growth(struct dist *dist, const struct dist_growth *growth)
 	dist->count += growth->count;
 	return 0;
 }
+
+int dist_merge(struct dist *dist, const struct dist *from)
+{
+	for (unsigned int i = next_bucket(from, 0); i < BUCKETS; i = next_bucket(from, i + 1))
+		if (count_of(from, i) && add_saturated(dist, i, count_of(from, i), 0) < 0)
+			return -ENOMEM;
+	if (__builtin_add_overflow(dist->sum_ns, from->sum_ns, &dist->sum_ns))
+		dist->sum_ns = UINT64_MAX;
+	dist->count += from->count;
+	dist->max_ns = from->max_ns > dist->max_ns ? from->max_ns : dist->max_ns;
+	return 0;
+}

@@ -41,6 +41,8 @@ struct dist_growth {
  * grew. 0 or -ENOMEM: then nothing has changed. */
 int dist_grown(struct dist *before, const struct dist *now, struct dist_growth *ret_growth);
 void dist_growth_done(struct dist_growth *growth);
+/* Adds all of `from`. 0 or -ENOMEM. */
+int dist_merge(struct dist *dist, const struct dist *from);
 /* 0 or -ENOMEM. */
 int dist_add_growth(struct dist *dist, const struct dist_growth *growth);
 

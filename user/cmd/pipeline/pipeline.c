@@ -118,6 +118,25 @@ static int dump_event(void *ctx, const union event *event)
 	return end ? pipeline_dump(ctx, event->hdr.ts) : 0;
 }
 
+static int fold_process(void *ctx, const struct process_info *info)
+{
+	struct pipeline *pipeline = ctx;
+	struct stream_sink sink = world_sink(pipeline->world);
+
+	return sink_process(&sink, info);
+}
+
+/* Nothing of the fold's or the world's is held by anybody between two events. */
+static int fold_event(void *ctx, const union event *event)
+{
+	struct pipeline *pipeline = ctx;
+	int err = world_feed(pipeline->world, event);
+
+	if (!err && event->hdr.type == EV_PROCESS_EXIT && !pipeline->growth)
+		world_tidy(pipeline->world);
+	return err;
+}
+
 int pipeline_append_fold(struct pipeline *pipeline, uint64_t stall_ns, struct diag *diag)
 {
 	int err = fold_new(pipeline, stall_ns, diag);
@@ -136,11 +155,13 @@ int pipeline_append_fold(struct pipeline *pipeline, uint64_t stall_ns, struct di
 		fold_free(pipeline);
 		return err;
 	}
-	return append(pipeline,
-		      (struct stage){.self = pipeline,
-				     .sink = world_sink(pipeline->world),
-				     .free = fold_free},
-		      diag);
+	return append(
+		pipeline,
+		(struct stage){
+			.self = pipeline,
+			.sink = {.process = fold_process, .event = fold_event, .ctx = pipeline},
+			.free = fold_free},
+		diag);
 }
 
 static int flush_trace(void *self)

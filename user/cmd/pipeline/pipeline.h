@@ -31,8 +31,8 @@ struct names_options {
 	unsigned int app_root_count;
 };
 
-/* Initially all zero except for `names`, `cut`, `drawing_kind`, `drawing_file` and `wants_dump`.
- * Parts that have not been appended are NULL. */
+/* Initially all zero except for `names`, `cut`, `growth`, `drawing_kind`, `drawing_file` and
+ * `wants_dump`. Parts that have not been appended are NULL. */
 struct pipeline {
 	struct stream_head head; /* set before anything is appended */
 	uint64_t stall_ns;
@@ -46,6 +46,7 @@ struct pipeline {
 	struct dictionary *dictionary;
 	struct handler_finder *finder;
 	struct names_options names;
+	bool growth; /* of reports: the caller calls world_tidy() when nobody holds a view */
 	uint64_t stalls, worst_ns; /* announced so far, and the longest, ended or not */
 	struct cut_points cut;	   /* of a recording: the part that is read */
 	const struct drawing_kind *drawing_kind; /* NULL: no drawing */

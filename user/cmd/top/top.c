@@ -21,7 +21,8 @@
 #define KEEP_BYTES (64u << 20)
 /* Interval of snapshots: by them the history window also has facts about threads that sleep. */
 #define SNAPSHOT_NS (10 * NS_PER_S)
-#define KEY_MS	    100 /* wait for a key, once the target has gone */
+#define MARGIN_NS   (10 * NS_PER_S) /* after a process has left the window */
+#define KEY_MS	    100		    /* wait for a key, once the target has gone */
 
 struct top {
 	const struct options *options;
@@ -75,6 +76,9 @@ static int update(struct top *top)
 
 	if (is_full(top))
 		return 0;
+	/* the view on the screen is replaced below, unless the display stands still */
+	if (!top->status.paused)
+		world_tidy(pipeline->world);
 	err = report_builder_finish(pipeline->builder, pipeline->world, false, &report);
 	if (!err)
 		err = live_update(top->live, report);
@@ -219,14 +223,17 @@ static int start(struct top *top)
 	int err;
 
 	observe_head(&top->options->observe, &top->pipeline.head);
+	top->pipeline.growth = true;
 	err = pipeline_append_history(&top->pipeline, KEEP_NS, KEEP_BYTES, &top->diag);
 	if (!err)
 		err = pipeline_append_fold(&top->pipeline, top->options->stall_ns, &top->diag);
 	if (err)
 		return err;
 	report_builder_growth(top->pipeline.builder);
+	report_builder_keep_ended(top->pipeline.builder, ENDED_KEPT, LIVE_WHILE_NS + MARGIN_NS);
 	top->live = live_new();
-	if (!top->live)
+	if (!top->live || attribution_add(report_builder_attribution(top->pipeline.builder),
+					  live_sink(top->live)) < 0)
 		return diag_set(&top->diag, EXIT_FAILED, -ENOMEM, "no memory");
 	return pipeline_front(&top->pipeline, true, &top->diag);
 }

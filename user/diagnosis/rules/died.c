@@ -87,6 +87,24 @@ static const struct stall *last_stall(const struct process_report *process)
 	return longest;
 }
 
+/* Those that are not reported one by one. What their loops were in is not known any more. */
+static void ended_died(struct collector *collector, const struct report *report,
+		       const struct process_report *all)
+{
+	for (uint32_t i = 0; i < report->ended_death_count; i++) {
+		const struct ended_death *death = &report->ended_deaths[i];
+
+		if (!death_is_trouble(&death->process, death->served))
+			continue;
+		collector_add_death(collector, &(struct finding){.id = FINDING_WORKER_DIED,
+								 .subject = SUBJECT_PROCESS,
+								 .process = all,
+								 .died = &death->report,
+								 .sysno = SYSNO_UNKNOWN,
+								 .count = death->count});
+	}
+}
+
 static void process_died(struct collector *collector, const struct report *report,
 			 const struct process_report *process)
 {
@@ -94,8 +112,11 @@ static void process_died(struct collector *collector, const struct report *repor
 				  .subject = SUBJECT_PROCESS,
 				  .process = process,
 				  .died = process,
-				  .sysno = SYSNO_UNKNOWN};
+				  .sysno = SYSNO_UNKNOWN,
+				  .count = 1};
 
+	if (process->process->stands_for)
+		ended_died(collector, report, process);
 	if (!death_is_trouble(process->process, process->loop_count) ||
 	    process->process->death.ts < report->window.start) /* of a live view's past */
 		return;

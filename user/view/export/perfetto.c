@@ -20,42 +20,10 @@
 #include "base/hash.h"
 #include "base/sysname.h"
 #include "words/names.h"
-#include "view/export/perfetto.h"
+#include "view/export/perfetto_owners.h"
 
-/* Frames, preceded by a mark if the stack was cut or is unknown. */
-#define FRAMES_MAX   (DEFINE_FRAMES_MAX + 1)
 #define MARK_UNKNOWN UINT32_MAX
 #define MARK_CUT     (UINT32_MAX - 1)
-
-/* The slices of a thread's stack that are open. */
-struct frames {
-	uint64_t end; /* end of the open stack */
-	uint32_t count, task;
-	struct stack_frame
-		open[FRAMES_MAX]; /* outermost first; function MARK_…: not a frame but a mark */
-};
-
-/* The tracks of a process, thread, GIL or loop. */
-enum {
-	TRACK_FIRST,
-	TRACK_FRAMES = 1,
-	TRACK_WAITERS = 1,
-	TRACK_STALLS = 1,
-	TRACK_TURN_LENGTH,
-	TRACKS
-};
-struct owner {
-	UT_hash_handle hh;
-	const void *of;
-	uint64_t tracks; /* the first; 0: could not be created */
-	/* of a thread */
-	/* its name when that was interned … */
-	char comm[sizeof(((struct thread *)0)->comm)];
-	uint32_t python_name;
-	bool renamed;		      /* … which has changed once */
-	uint64_t name, waited_for_by; /* interned */
-	struct frames *frames;	      /* NULL: none yet */
-};
 
 struct drawing {
 	struct perfetto *perfetto;
@@ -70,47 +38,6 @@ struct drawing {
 
 /* ── who has tracks ──────────────────────────────────────────────────────── */
 
-/* The owner with this address. A new one has its track numbers, and must still be described. NULL
- * if memory is short. */
-static struct owner *owner_of(struct drawing *drawing, struct owner **owners, const void *of,
-			      bool *ret_new)
-{
-	struct owner *owner;
-
-	HASH_FIND_PTR(*owners, &of, owner);
-	*ret_new = !owner;
-	if (owner)
-		return owner;
-	owner = calloc(1, sizeof(*owner));
-	if (owner) {
-		owner->of = of;
-		HASH_ADD_PTR(*owners, of, owner);
-	}
-	if (!owner || HASH_FAILED(owner)) {
-		perfetto_fail(drawing->perfetto, -ENOMEM);
-		free(owner);
-		return NULL;
-	}
-	for (int i = 0; i < TRACKS; i++) {
-		uint64_t track = perfetto_track(drawing->perfetto);
-
-		owner->tracks = owner->tracks ? owner->tracks : track;
-	}
-	return owner;
-}
-
-static void free_owners(struct owner **owners)
-{
-	struct owner *owner, *next;
-
-	HASH_ITER(hh, *owners, owner, next)
-	{
-		HASH_DEL(*owners, owner);
-		free(owner->frames);
-		free(owner);
-	}
-}
-
 static void escape(char to[static FLAME_TEXT_MAX], const char *text)
 {
 	escape_text(to, FLAME_TEXT_MAX, text, strlen(text));
@@ -120,7 +47,7 @@ static void escape(char to[static FLAME_TEXT_MAX], const char *text)
 static uint64_t process_track(struct drawing *drawing, const struct process *process)
 {
 	bool new;
-	struct owner *owner = owner_of(drawing, &drawing->processes, process, &new);
+	struct owner *owner = owner_of(drawing->perfetto, &drawing->processes, process, &new);
 	Perfetto__TrackDescriptor track = PERFETTO__TRACK_DESCRIPTOR__INIT;
 	Perfetto__ProcessDescriptor descriptor = PERFETTO__PROCESS_DESCRIPTOR__INIT;
 	char title[PROCESS_TITLE_MAX], command[FLAME_TEXT_MAX],
@@ -180,7 +107,7 @@ static void name_thread(struct drawing *drawing, struct owner *owner)
 static struct owner *thread_owner(struct drawing *drawing, const struct thread *thread)
 {
 	bool new;
-	struct owner *owner = owner_of(drawing, &drawing->threads, thread, &new);
+	struct owner *owner = owner_of(drawing->perfetto, &drawing->threads, thread, &new);
 
 	if (!owner)
 		return NULL;
@@ -199,7 +126,7 @@ static struct owner *thread_owner(struct drawing *drawing, const struct thread *
 static uint64_t gil_track(struct drawing *drawing, const struct gil *gil, int which)
 {
 	bool new;
-	struct owner *owner = owner_of(drawing, &drawing->gils, gil, &new);
+	struct owner *owner = owner_of(drawing->perfetto, &drawing->gils, gil, &new);
 	char name[64], description[320];
 	uint64_t process;
 
@@ -223,7 +150,7 @@ static uint64_t gil_track(struct drawing *drawing, const struct gil *gil, int wh
 static uint64_t loop_track(struct drawing *drawing, const struct loop *loop, int which)
 {
 	bool new;
-	struct owner *owner = owner_of(drawing, &drawing->loops, loop, &new), *thread;
+	struct owner *owner = owner_of(drawing->perfetto, &drawing->loops, loop, &new), *thread;
 
 	if (!owner || !new)
 		return owner ? owner->tracks + (unsigned)which : 0;
@@ -327,7 +254,7 @@ static void close_frames(struct drawing *drawing, const struct owner *owner, uin
 static void open_frame(struct drawing *drawing, const struct owner *owner,
 		       const struct stack_frame *frame, uint64_t ts)
 {
-	struct frames *frames = owner->frames;
+	struct open_frames *frames = owner->frames;
 	struct perfetto_event event = {.track = owner->tracks + TRACK_FRAMES, .ts = ts};
 	const char *task = frames->count ? NULL : text_of(&drawing->names, frames->task);
 	char escaped[FLAME_TEXT_MAX];
@@ -381,7 +308,7 @@ static void on_stack(void *ctx, const struct stack_span *span)
 	struct owner *owner = drawing->stacks ? thread_owner(drawing, span->thread) : NULL;
 	struct stack_frame next[FRAMES_MAX];
 	uint32_t count, same = 0;
-	struct frames *frames;
+	struct open_frames *frames;
 
 	if (!frames_ready(drawing, owner))
 		return;
@@ -480,16 +407,54 @@ static void on_loss(void *ctx, const struct loss *loss)
 	drawing->lost = true;
 }
 
+static bool process_leaves(const void *of)
+{
+	return ((const struct process *)of)->leaves;
+}
+
+static bool thread_leaves(const void *of)
+{
+	return ((const struct thread *)of)->leaves;
+}
+
+static bool gil_leaves(const void *of)
+{
+	return ((const struct gil *)of)->process->leaves;
+}
+
+static bool loop_leaves(const void *of)
+{
+	return ((const struct loop *)of)->thread->leaves;
+}
+
+/* Their tracks stay, with the names that they have had so far. */
+static void on_forget(void *ctx, const struct world *world)
+{
+	struct drawing *drawing = ctx;
+	const struct thread *thread;
+
+	(void)world;
+	for (struct owner *owner = drawing->threads; owner; owner = owner->hh.next) {
+		thread = owner->of;
+		if (thread->leaves && owner->frames)
+			close_frames(drawing, owner, 0, owner->frames->end);
+	}
+	tracks_forget(&drawing->loops, loop_leaves);
+	tracks_forget(&drawing->gils, gil_leaves);
+	tracks_forget(&drawing->threads, thread_leaves);
+	tracks_forget(&drawing->processes, process_leaves);
+}
+
 /* ── begin and end ───────────────────────────────────────────────────────── */
 
 static void free_drawing(struct drawing *drawing)
 {
 	if (!drawing)
 		return;
-	free_owners(&drawing->loops);
-	free_owners(&drawing->gils);
-	free_owners(&drawing->threads);
-	free_owners(&drawing->processes);
+	tracks_free(&drawing->loops);
+	tracks_free(&drawing->gils);
+	tracks_free(&drawing->threads);
+	tracks_free(&drawing->processes);
 	perfetto_free(drawing->perfetto);
 	free(drawing);
 }
@@ -523,6 +488,7 @@ static struct span_sink sink(struct drawing *drawing)
 				  .turn = on_turn,
 				  .waiters = on_waiters,
 				  .loss = on_loss,
+				  .forget = on_forget,
 				  .ctx = drawing};
 }
 

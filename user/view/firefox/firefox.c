@@ -131,6 +131,32 @@ static void on_wait(void *ctx, const struct gil_wait *wait)
 			 (struct firefox_span){wait->start, wait->end, wait->whole ? 0 : SPAN_CUT});
 }
 
+static void firefox_thread_free(struct firefox_thread *thread)
+{
+	free(thread->states.spans);
+	free(thread->stacks.spans);
+	free(thread->holds.spans);
+	free(thread->waits.spans);
+	free(thread);
+}
+
+static void on_forget(void *ctx, const struct world *world)
+{
+	struct firefox_thread *thread, *next;
+	struct drawing *drawing = ctx;
+
+	(void)world;
+	HASH_ITER(hh, drawing->threads, thread, next)
+	{
+		if (!thread->of->leaves)
+			continue;
+		HASH_DEL(drawing->threads, thread);
+		drawing->spans -= (uint32_t)(thread->states.count + thread->stacks.count +
+					     thread->holds.count + thread->waits.count);
+		firefox_thread_free(thread);
+	}
+}
+
 static void on_loss(void *ctx, const struct loss *loss)
 {
 	struct drawing *drawing = ctx;
@@ -511,6 +537,7 @@ static struct span_sink sink(struct drawing *drawing)
 				  .hold = on_hold,
 				  .wait = on_wait,
 				  .loss = on_loss,
+				  .forget = on_forget,
 				  .ctx = drawing};
 }
 
@@ -523,11 +550,7 @@ static void free_drawing(struct drawing *drawing)
 	HASH_ITER(hh, drawing->threads, thread, next)
 	{
 		HASH_DEL(drawing->threads, thread);
-		free(thread->states.spans);
-		free(thread->stacks.spans);
-		free(thread->holds.spans);
-		free(thread->waits.spans);
-		free(thread);
+		firefox_thread_free(thread);
 	}
 	free(drawing->losses.spans);
 	free(drawing);

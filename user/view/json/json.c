@@ -172,6 +172,11 @@ static json_t *pauses_json(const struct report *report, const struct pauses *pau
 			.stack = pauses->stack ? json_stack(report, pauses->stack) : JSON_LEFT_OUT);
 }
 
+static json_t *stands_for_json(uint32_t count)
+{
+	return count ? json_integer(count) : JSON_LEFT_OUT;
+}
+
 static json_t *thread_json(const struct report *report, const struct view_options *options,
 			   const struct thread_report *thread)
 {
@@ -181,6 +186,7 @@ static json_t *thread_json(const struct report *report, const struct view_option
 		.python_name = json_text_or_null(text_of(report, thread->thread->python_name)),
 		.loop = json_boolean(thread->thread->loop != NULL),
 		.poller = thread->thread->poller ? json_true() : JSON_LEFT_OUT,
+		.stands_for = stands_for_json(thread->thread->stands_for),
 		.gone = json_boolean(thread->thread->gone),
 		.states = states_json(&thread->states, false), .holds = json_uint(thread->holds),
 		.waits = json_uint(thread->waits), .forced_drops = json_uint(thread->forced_drops),
@@ -420,6 +426,7 @@ static json_t *process_json(const struct report *report, const struct view_optio
 		report_process, .pid = json_integer(info->pid), .cmdline = json_text(info->cmdline),
 		.title = json_text(process_title(process, title)),
 		.container = info->container[0] ? json_text(info->container) : JSON_LEFT_OUT,
+		.stands_for = stands_for_json(process->stands_for),
 		.python = json_text(info->python),
 		.gil = json_string(info->gil_enabled ? "on" : "off"),
 		.gc = json_string(info->gc ? fact_name(&gc_names, info->gc) : "none"),
@@ -513,7 +520,9 @@ static json_t *service_json(const struct report *report)
 		return NULL;
 	worst_first = json_array();
 	for (uint32_t p = 0; p < report->process_count; p++)
-		json_array_append_new(worst_first, json_integer(sorted[p]->process->info.pid));
+		if (!sorted[p]->process->stands_for)
+			json_array_append_new(worst_first,
+					      json_integer(sorted[p]->process->info.pid));
 	free(sorted);
 	return JSON_NEW(report_service, .loops = json_integer(all.loops),
 			.loop_ns = json_uint(all.observed_ns), .stalls = json_uint(all.stalls),

@@ -254,6 +254,59 @@ static void on_pool(void *ctx, const struct pool_step *step)
 	keep_error(drawing, page_pools_add(&drawing->pools, step));
 }
 
+static void thread_lanes_free(struct thread_lanes *lanes)
+{
+	if (!lanes)
+		return;
+	page_lane_done(&lanes->states);
+	page_lane_done(&lanes->stacks);
+	page_lane_done(&lanes->clock);
+	free(lanes);
+}
+
+static void object_forget(struct object_lanes *lanes, const void *object)
+{
+	struct object_lane *found;
+
+	HASH_FIND_PTR(lanes->table, &object, found);
+	if (!found)
+		return;
+	HASH_DEL(lanes->table, found);
+	page_lane_done(&found->lane);
+	free(found);
+	lanes->latest = NULL;
+}
+
+/* A loop is known by its lane only. */
+static void forget_loops(struct object_lanes *loops)
+{
+	struct object_lane *lane, *next;
+
+	HASH_ITER(hh, loops->table, lane, next)
+	{
+		if (((const struct loop *)lane->object)->thread->leaves)
+			object_forget(loops, lane->object);
+	}
+}
+
+static void on_forget(void *ctx, const struct world *world)
+{
+	struct drawing *drawing = ctx;
+	const struct thread *thread;
+	const struct gil *gil;
+
+	forget_loops(&drawing->loops);
+	for (uint32_t position = 0; (gil = world_next_gil(world, &position));)
+		if (gil->process->leaves)
+			object_forget(&drawing->gils, gil);
+	for (uint32_t position = 0; (thread = world_next_thread(world, &position));) {
+		if (!thread->leaves || thread->index >= drawing->thread_room)
+			continue;
+		thread_lanes_free(drawing->threads[thread->index]);
+		drawing->threads[thread->index] = NULL;
+	}
+}
+
 /* ── begin and end ───────────────────────────────────────────────────────── */
 
 static struct drawing *page_begin(FILE *file, const struct stream_head *head,
@@ -270,6 +323,7 @@ static struct drawing *page_begin(FILE *file, const struct stream_head *head,
 					   .hold = on_hold,
 					   .turn = on_turn,
 					   .pool = on_pool,
+					   .forget = on_forget,
 					   .ctx = drawing};
 	return drawing;
 }
@@ -295,14 +349,8 @@ static void page_free(struct drawing *drawing)
 {
 	if (!drawing)
 		return;
-	for (uint32_t i = 0; i < drawing->thread_room; i++) {
-		if (!drawing->threads[i])
-			continue;
-		page_lane_done(&drawing->threads[i]->states);
-		page_lane_done(&drawing->threads[i]->stacks);
-		page_lane_done(&drawing->threads[i]->clock);
-		free(drawing->threads[i]);
-	}
+	for (uint32_t i = 0; i < drawing->thread_room; i++)
+		thread_lanes_free(drawing->threads[i]);
 	free(drawing->threads);
 	object_lanes_done(&drawing->gils);
 	object_lanes_done(&drawing->loops);
