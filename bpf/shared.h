@@ -13,7 +13,7 @@
 
 #define SHARED_MAX_TARGETS  1024
 #define SHARED_MAX_FAMILY   16384
-#define SHARED_GIL_SLOTS    4096 /* for condition variables, two of every GIL */
+#define SHARED_GIL_SLOTS    16384 /* for condition variables, two of every GIL */
 #define SHARED_MAX_THREADS  32768
 #define SHARED_MAX_CPUS	    4096
 #define SHARED_MAX_LOOPS    4096
@@ -253,7 +253,7 @@ shared_gil_slot(const struct shared_gil_key *key, wire_u32 number)
 {
 	wire_u64 hash = shared_mix(key->condition, key->tgid);
 
-	return ((wire_u32)hash + number) % SHARED_GIL_SLOTS;
+	return ((wire_u32)(hash >> 32) + number) % SHARED_GIL_SLOTS;
 }
 
 /*

@@ -93,9 +93,6 @@ int tracee_declare(struct capture *capture, struct tracee *tracee)
 	return err ? err : tracee_children(capture, tracee);
 }
 
-/* More would end the model's world (model.h, WORLD_PROCESSES_MAX, WORLD_GILS_MAX). */
-#define FOLLOWED_MAX 4000
-
 static void refuse(struct capture *capture, const struct target *target, const char *why)
 {
 	capture->status.refused++;
@@ -117,8 +114,6 @@ static int join(struct capture *capture, struct tracee *tracee, struct source_re
 
 static const char *why_not(const struct capture *capture, const struct target *target)
 {
-	if (capture->status.followed >= FOLLOWED_MAX)
-		return "4000 have been followed, and one observation takes no more";
 	/* the tracepoints cannot be attached any more */
 	if (!capture->syscalls && !waits_are_probed(capture, target))
 		return "how its event loops wait can only be seen in mode exact";

@@ -5,6 +5,7 @@
  * has the same sums as one that keeps all, and what it and the world hold does not grow.
  */
 #include "analysis/fold.h"
+#include "analysis/live/live.h"
 
 #include "tests/sim/named.h"
 
@@ -332,6 +333,92 @@ static void nothing_grows_with_the_number_of_workers(void **state)
 	assert_int_equal(sums_of(found).processes, WORKERS);
 }
 
+/* ── live views ──────────────────────────────────────────────────────────── */
+
+/* Reads everything that the view points to. */
+static uint64_t names_read;
+
+static uint64_t view_digest(const struct live_view *view)
+{
+	uint64_t digest = mix(mix(view->lost, view->unknown_ns), view->thread_ns);
+
+	for (uint32_t i = 0; i < view->thread_count; i++)
+		names_read += view->threads[i].thread->process->info.pid;
+	for (uint32_t i = 0; i < view->gil_count; i++)
+		names_read += view->gils[i].gil->process->info.pid;
+	for (uint32_t i = 0; i < view->loop_count; i++)
+		names_read += view->loops[i].loop->thread->tid;
+	for (uint32_t i = 0; i < view->process_count; i++)
+		names_read += view->processes[i]->info.pid;
+	for (uint32_t i = 0; i < view->wait_count; i++)
+		names_read += view->waits[i].waiter->tid;
+	for (uint32_t i = 0; i < view->stall_count; i++) {
+		const struct live_stall *stall = view->stalls[i];
+
+		names_read += stall->loop->thread->tid;
+		for (uint32_t n = 0; n < stall->stall.what.blocker_count; n++)
+			names_read += stall->stall.what.blockers[n].thread->tid;
+		digest += mix(stall->stall.start, stall->stall.end);
+	}
+	for (uint32_t i = 0; i < view->blame_count; i++) {
+		uint64_t seed = view->blame[i].handler.frame.function;
+
+		digest += states_digest(seed, &view->blame[i].loop) +
+			  states_digest(seed + 1, &view->blame[i].elsewhere) +
+			  mix(seed, 1) * view->blame[i].made_wait_ns;
+	}
+	return digest;
+}
+
+struct watched {
+	uint64_t digest;
+	uint32_t processes;
+};
+
+static struct watched watch(uint32_t kept, uint32_t workers)
+{
+	struct watched watched = {0};
+	struct live_stall *chosen = NULL;
+	struct live_view view = {0};
+	struct live *live = live_new();
+
+	setup(kept, false, true);
+	report_builder_keep_ended(builder, kept, 200000); /* until later workers are seen */
+	assert_int_equal(attribution_add(report_builder_attribution(builder), live_sink(live)), 0);
+	for (uint32_t worker = 0; worker < workers; worker++) {
+		run_worker(worker, false, 300);
+		world_cut(world, now);
+		world_tidy(world);
+		live_view_done(&view);
+		assert_int_equal(report_builder_finish(builder, world, false, &found), 0);
+		assert_int_equal(live_update(live, found), 0);
+		report_builder_forget(builder, found->window.end);
+		assert_int_equal(live_view_make(live, &view), 0);
+		watched.digest = mix(watched.digest, view_digest(&view));
+		if (!chosen && view.stall_count)
+			chosen = live_stall_get(view.stalls[0]);
+	}
+	assert_true(chosen && chosen->loop->thread->process->info.pid);
+	for (uint32_t position = 0; world_next_process(world, &position);)
+		watched.processes++;
+	live_stall_put(chosen);
+	live_view_done(&view);
+	live_free(live);
+	teardown(NULL);
+	return watched;
+}
+
+/* A process leaves only when nobody can look at one of its stalls any more. */
+static void a_live_view_shows_the_same(void **state)
+{
+	enum { WORKERS = 250 };
+	const struct watched all = watch(UINT32_MAX / 2, WORKERS), none = watch(0, WORKERS);
+
+	assert_int_equal(all.digest, none.digest);
+	assert_int_equal(all.processes, WORKERS);
+	assert_true(none.processes < WORKERS && names_read);
+}
+
 /* Those with the longest stalls stay, and those that did not end well. */
 static void the_interesting_ones_stay(void **state)
 {
@@ -369,6 +456,7 @@ int main(void)
 					  teardown),
 		cmocka_unit_test_teardown(also_with_contended_transitions_alone, teardown),
 		cmocka_unit_test_teardown(nothing_grows_with_the_number_of_workers, teardown),
+		cmocka_unit_test_teardown(a_live_view_shows_the_same, teardown),
 		cmocka_unit_test_teardown(the_interesting_ones_stay, teardown),
 	};
 

@@ -82,12 +82,35 @@ static void a_slot_is_free_again_and_the_others_stay(void **state)
 	assert_int_equal(take(2), slot_of_first);
 }
 
+/* Forked ones have their GIL at the same address; others at any, on some page. */
+static void as_many_processes_as_there_can_be_have_theirs(void **state)
+{
+	const struct {
+		uint64_t step;
+		uint32_t pids;
+	} services[] = {{0, 1}, {0, 3}, {0, 7}, {0x9e3779b97f4a7000, 1}};
+
+	for (size_t n = 0; n < sizeof(services) / sizeof(services[0]); n++) {
+		setup(NULL);
+		for (uint32_t i = 0; i < 2 * SHARED_MAX_TARGETS; i++) {
+			const struct shared_gil_key key = {.condition = 0x7f0000a1b2c8 +
+									i / 2 * services[n].step +
+									i % 2 * 0x60,
+							   .tgid = 4000 + i / 2 * services[n].pids};
+			uint32_t slot;
+
+			assert_int_equal(gil_slots_take(&slots, &key, &slot), 0);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(each_has_a_slot_where_the_probes_look, setup),
 		cmocka_unit_test_setup(one_too_many_is_refused, setup),
 		cmocka_unit_test_setup(a_slot_is_free_again_and_the_others_stay, setup),
+		cmocka_unit_test_setup(as_many_processes_as_there_can_be_have_theirs, setup),
 	};
 
 	return cmocka_run_group_tests_name("capture_gil_slots", tests, NULL, NULL);

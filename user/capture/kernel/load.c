@@ -61,7 +61,7 @@ void load_prepare(void)
 {
 	libbpf_set_print(listen);
 	raise_limit(RLIMIT_MEMLOCK, RLIM_INFINITY);
-	raise_limit(RLIMIT_NOFILE, 4096);
+	raise_limit(RLIMIT_NOFILE, 65536); /* a dozen for each process (SHARED_MAX_TARGETS) */
 }
 
 /*
