@@ -91,6 +91,7 @@ static int end_former(struct capture *capture, const struct shared_family *recor
 
 	if (record->hdr.flags != SHARED_FAMILY_EXEC || !tracee || tracee->admitted < record->hdr.ts)
 		return 0;
+	tracee->ended = true;
 	tracee_gone(capture, tracee);
 	return sink_event(&capture->sink, &event);
 }

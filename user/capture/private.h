@@ -62,6 +62,7 @@ struct tracee {
 	uint32_t native_count;
 	uint64_t admitted; /* when the probes have begun to report on it */
 	bool gone;	   /* it has ended or become another program: is not read any more */
+	bool ended;	   /* the stream has its PROCESS_EXIT */
 };
 
 /* A thread of a tracee. */
@@ -184,7 +185,8 @@ void capture_remove_uprobes(struct capture *capture, struct uprobes *uprobes);
 void tracee_release(struct capture *capture, struct tracee *tracee);
 void tracee_free(struct capture *capture, struct tracee *tracee);
 /* Of a process that has ended, or is not observed any more: it counts no longer. What is held for
- * it is released and freed later (serve.c). */
+ * it is released and freed later (serve.c), and if the probes have not reported its end, as of one
+ * that ended before they knew it, the stream gets a PROCESS_EXIT then. */
 void tracee_gone(struct capture *capture, struct tracee *tracee);
 
 /* NULL if there is none. Those of a process exclude one that is gone. */

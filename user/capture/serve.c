@@ -91,6 +91,7 @@ static void note_exit(struct capture *capture, const struct ev_process_exit *exi
 	if (!tracee)
 		return;
 	capture->status.execed |= exit->hdr.flags & EVF_PROCESS_EXIT_EXEC;
+	tracee->ended = true;
 	tracee_gone(capture, tracee);
 }
 
@@ -252,11 +253,21 @@ static int ask_loops(struct capture *capture, struct tracee *tracee)
 	return err == -ESRCH ? 0 : err;
 }
 
+static int put_end(struct capture *capture, const struct tracee *tracee)
+{
+	const union event event = {.process_exit = {.hdr = {.ts = clock_now_ns(),
+							    .tid = tracee->target->info.pid,
+							    .type = EV_PROCESS_EXIT}}};
+
+	return tracee->ended ? 0 : sink_event(&capture->sink, &event);
+}
+
 /* Its files are still there, for what has not been read yet. */
 static int release(struct capture *capture, struct tracee *tracee)
 {
 	int err = symbols_finish_sources(capture->symbols, SOURCES_WAIT_MS);
 
+	err = err ? err : put_end(capture, tracee);
 	tracee_release(capture, tracee);
 	for (uint32_t i = 0; i < capture->tracee_count; i++)
 		if (capture->tracees[i] == tracee)

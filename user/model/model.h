@@ -116,6 +116,7 @@ enum sites_fault {
 struct child {
 	uint32_t pid, text; /* its command line; 0: unknown */
 	bool loop;
+	bool freed; /* it was part of the stream, and world_tidy() has freed it */
 };
 #define SUPERVISED_MAX 16
 

@@ -75,8 +75,8 @@ const struct process_report **service_sort(const struct report *report)
 static void count_loop(struct unresponsive *all, const struct loop_report *loop,
 		       uint64_t observed_ns)
 {
-	all->loops++;
-	all->observed_ns += observed_ns;
+	all->loops += loop->stands_for ? loop->stands_for : 1;
+	all->observed_ns += loop->stands_for ? loop->observed_ns : observed_ns;
 	all->stalls += loop_stall_count(loop);
 	all->ns += state_sums_total(&loop->stalled.states);
 	all->gc_ns += loop->stalled.gc_ns;

@@ -276,6 +276,8 @@ static void a_process_that_ends_without_a_record_is_released_too(void **state)
 	assert_null(tracee_of_process(&fake->capture, 10));
 	assert_int_equal(fake->capture.status.targets, 1);
 	assert_false(fake->capture.status.execed);
+	/* or it would live for ever in the stream */
+	assert_int_equal(fake->events[fake_find(fake, EV_PROCESS_EXIT)].hdr.tid, 10);
 }
 
 static void who_has_the_mutexes_is_read_when_a_loop_hangs(void **state)

@@ -123,7 +123,6 @@ static struct heir *heir_new(struct report_builder *builder, const struct thread
 					       .gone = true,
 					       .sysno = SYSNO_NONE,
 					       .cpu = CPU_NONE,
-					       .stands_for = 1,
 					       .comm = "(ended)"};
 	}
 	if (!heir || !thread_fold_new(builder, &heir->thread)) {

@@ -158,6 +158,9 @@ static void move_sums(struct report_builder *builder, struct loop_fold *to, stru
 	    sums->freeze.end - sums->freeze.start)
 		sums->freeze = from->report.freeze;
 	sums->longest_ns = later(sums->longest_ns, from->report.longest_ns);
+	sums->stands_for++;
+	sums->observed_ns +=
+		((const struct process_fold *)from->loop->thread->process->data)->observed_ns;
 }
 
 static void drop_stalls(struct report_builder *builder, const struct loop_fold *loop)

@@ -21,12 +21,17 @@ bool is_observed(const struct report *report, uint32_t pid)
 	return false;
 }
 
+static bool was_observed(const struct report *report, const struct child *child)
+{
+	return child->freed || is_observed(report, child->pid);
+}
+
 uint32_t supervisor_unobserved(const struct report *report, const struct process_report *process)
 {
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < process->process->child_count && has_workers(process); i++)
-		count += !is_observed(report, process->process->children[i].pid);
+		count += !was_observed(report, &process->process->children[i]);
 	return count;
 }
 
@@ -102,7 +107,7 @@ static void advise_supervisor(struct text_buffer *text, const struct report *rep
 			 unobserved);
 	text_add(text, " (gilscope attach");
 	for (uint32_t i = 0; i < process->child_count; i++)
-		if (!is_observed(report, process->children[i].pid))
+		if (!was_observed(report, &process->children[i]))
 			text_add(text, " %u", process->children[i].pid);
 	text_add(text, ").");
 }

@@ -117,10 +117,22 @@ static void forget_owners(const struct world *w)
 			gil_at(w, i)->previous = NULL;
 }
 
+static bool pid_leaves(const struct world *w, uint32_t pid)
+{
+	const struct process_entry *process;
+
+	HASH_FIND(hh, w->by_pid, &pid, sizeof(pid), process);
+	return process && process->pub.leaves;
+}
+
 static void forget_relatives(struct world *w)
 {
 	for (uint32_t i = 0; i < w->processes.count; i++) {
 		struct process_entry *process = process_at(w, i);
+
+		for (uint32_t n = 0; n < process->pub.child_count; n++)
+			process->pub.children[n].freed |= pid_leaves(w,
+								     process->pub.children[n].pid);
 
 		if (process->pub.parent && process->pub.parent->leaves) {
 			process->pub.parent = NULL;

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""The short form of `make soak`: a service that restarts its workers, so fast that more have ended
+than are reported one by one."""
+
+import os
+import sys
+
+import harness
+
+sys.path.insert(0, os.path.join(harness.ROOT, "tests", "soak"))
+
+import soak
+
+
+def test_memory_does_not_grow_with_the_workers_that_have_ended():
+    plan = soak.Plan(seconds=45, settled_s=25, period_s=0.1, life_s=1.6, inject=10, growth_kb=10)
+    run = soak.Soak(harness.GILSCOPE, plan)
+    assert not run.run(), (run.faults, run.samples)
+    assert run.stands_for > 100 and len(run.marks) > 10, run.summary()
