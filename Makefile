@@ -189,6 +189,9 @@ live: $(B)/gilscope
 	@B=$(B) tools/check live
 lint:
 	@B=$(B) tools/check lint
+# half an hour, or MINUTES=5: a service that restarts its workers, observed all the time
+soak: $(B)/gilscope
+	@GILSCOPE=$(B)/gilscope tests/soak/run $(MINUTES)
 format: deps-test
 	@tools/format
 # for editors, clangd and clang-tidy; generated sources are made first
@@ -220,6 +223,7 @@ help:
 #? bench    measure costs and speeds; writes the tables of docs/evidence/overhead.md
 #? matrix   run the live tests on every CPython, kernel and machine that can be had (ONLY=text:
 #?          some); writes the tables of docs/evidence/support.md
+#? soak     observe a service that restarts its workers for half an hour, or MINUTES
 #? fuzz     run the fuzzers for FUZZ_SECONDS each (600)
 #? lint     format, includes, names, sizes, columns, clang-tidy, JavaScript, documents, licences
 #? format   format all code (clang-format, ruff, prettier)

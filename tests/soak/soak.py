@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-NO_CPU = {"runnable", "held_runnable"}
+STALL_MS = 80
+OWN = "python", "native", "held_blocked", "blocked"  # else the machine is to blame
 
 
 @dataclasses.dataclass
@@ -50,8 +51,9 @@ def children(pid):
 
 
 class Soak:
-    def __init__(self, gilscope, plan):
+    def __init__(self, gilscope, plan, prefix=()):
         self.gilscope, self.plan = gilscope, plan
+        self.prefix = prefix  # of commands
         self.samples = []  # (seconds, kB)
         self.faults = []
 
@@ -61,7 +63,9 @@ class Soak:
             plan = self.plan
             command = [HERE / "service.py", plan.period_s, plan.life_s, plan.inject, marks]
             service = subprocess.Popen(
-                [sys.executable, *map(str, command)], stdout=subprocess.PIPE, text=True
+                [*self.prefix, sys.executable, *map(str, command)],
+                stdout=subprocess.PIPE,
+                text=True,
             )
             assert service.stdout.readline() == "ready\n"
             try:
@@ -76,7 +80,7 @@ class Soak:
         return self.faults
 
     def observe(self, pid, path):
-        command = [self.gilscope, "attach", "--json", "--stall", "80ms"]
+        command = [*self.prefix, self.gilscope, "attach", "--json", "--stall", f"{STALL_MS}ms"]
         command += ["-d", f"{self.plan.seconds}s", str(pid)]
         begin = time.monotonic()
         with open(path, "w") as output, open(path + ".err", "w") as errors:
@@ -126,7 +130,8 @@ class Soak:
             if not any(overlap(stall, mark) and pid in (0, mark["pid"]) for stall, pid in stalls):
                 self.faults.append(f"not reported: {mark}")
         for stall, pid in stalls:
-            if stall["cause"] not in NO_CPU and not any(overlap(stall, mark) for mark in marks):
+            own_ns = sum(stall["states"][state] for state in OWN)
+            if own_ns > STALL_MS * 1e6 and not any(overlap(stall, mark) for mark in marks):
                 words = {key: stall[key] for key in ("start_ns", "end_ns", "cause", "states")}
                 self.faults.append(f"invented, in process {pid}: {words}")
         self.check_findings(report)

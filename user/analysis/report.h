@@ -461,7 +461,7 @@ void report_builder_growth(struct report_builder *builder);
  * then the latest. The others become one with world_tidy(), as soon as their end is `after_ns` ago.
  * Of a growth report they are in no list, but in its sums.
  */
-#define ENDED_KEPT     128		    /* unless set; … */
+#define ENDED_KEPT     64		    /* unless set; … */
 #define ENDED_AFTER_NS UINT64_C(5000000000) /* … by then all that is reported live has been */
 void report_builder_keep_ended(struct report_builder *builder, uint32_t kept, uint64_t after_ns);
 /* The sink to give to the model: that of the builder's attribution stage (attribution.h). */

@@ -115,7 +115,7 @@ static void emit_ended(const struct caveats *caveats)
 		text_add_number_of(&text, stalls, "stall", "stalls");
 	else
 		text_add(&text, "without a stall");
-	text_add(&text, ". Sums and findings include them; the timeline has no lanes for them.");
+	text_add(&text, ". Sums and findings include them; their lanes in a timeline are empty.");
 	caveat_emit(caveats, &text);
 }
 

@@ -9,19 +9,41 @@
 
 /* The probes remember the last 16384 hashes that they sent (bpf/pywalk.bpf.h, `sent`), roughly by
  * recent use. Everything that they remember must be known here. */
-#define ID_CACHE_MAX (8u * 16384)
+#define ID_CACHE_MAX	   (8u * 16384)
+#define ID_CACHE_ENDED_MAX (2u * 16384) /* of processes that are gone */
 
 struct cached_id {
 	uint64_t hash;
 	uint32_t id;
-	struct cached_id *prev, *next;
+	bool ended;
+	struct cached_id *prev, *next;		   /* in by_use or ended */
+	struct id_owner *owner;			   /* NULL: none, or it is gone */
+	struct cached_id *prev_owned, *next_owned; /* of that */
 	UT_hash_handle hh;
 };
 
+static struct cached_id **use_list(struct id_cache *cache, const struct cached_id *entry)
+{
+	return entry->ended ? &cache->ended : &cache->by_use;
+}
+
+/* It is not in a list any more. */
 static void cached_id_free(struct id_cache *cache, struct cached_id *entry)
 {
+	if (entry->owner)
+		DL_DELETE2(entry->owner->list, entry, prev_owned, next_owned);
 	free(entry);
 	cache->bytes -= sizeof(*entry);
+}
+
+static void cached_id_forget(struct id_cache *cache, struct cached_id *entry)
+{
+	struct cached_id **list = use_list(cache, entry);
+
+	DL_DELETE(*list, entry);
+	cache->ended_count -= entry->ended;
+	HASH_DEL(cache->known, entry);
+	cached_id_free(cache, entry);
 }
 
 void id_cache_free(struct id_cache *cache)
@@ -31,37 +53,32 @@ void id_cache_free(struct id_cache *cache)
 	if (!cache)
 		return;
 	HASH_ITER(hh, cache->known, entry, next)
-	{
-		HASH_DEL(cache->known, entry);
-		cached_id_free(cache, entry);
-	}
+	cached_id_forget(cache, entry);
 	free(cache);
 }
 
 bool id_cache_find(struct id_cache *cache, uint64_t hash, uint32_t *ret_id)
 {
-	struct cached_id *entry;
+	struct cached_id *entry, **list;
 
 	HASH_FIND(hh, cache->known, &hash, sizeof(hash), entry);
 	if (!entry)
 		return false;
-	DL_DELETE(cache->by_use, entry);
-	DL_APPEND(cache->by_use, entry);
+	list = use_list(cache, entry);
+	DL_DELETE(*list, entry);
+	DL_APPEND(*list, entry);
 	*ret_id = entry->id;
 	return true;
 }
 
-int id_cache_keep(struct id_cache *cache, uint64_t hash, uint32_t id)
+int id_cache_keep(struct id_cache *cache, uint64_t hash, uint32_t id, struct id_owner *owner)
 {
-	struct cached_id *entry = calloc(1, sizeof(*entry)), *oldest = cache->by_use;
+	struct cached_id *entry = calloc(1, sizeof(*entry));
 
 	if (!entry)
 		return -ENOMEM;
-	if (HASH_COUNT(cache->known) == ID_CACHE_MAX) {
-		DL_DELETE(cache->by_use, oldest);
-		HASH_DEL(cache->known, oldest);
-		cached_id_free(cache, oldest);
-	}
+	if (HASH_COUNT(cache->known) == ID_CACHE_MAX)
+		cached_id_forget(cache, cache->ended ? cache->ended : cache->by_use);
 	cache->bytes += sizeof(*entry);
 	entry->hash = hash;
 	entry->id = id;
@@ -71,7 +88,27 @@ int id_cache_keep(struct id_cache *cache, uint64_t hash, uint32_t id)
 		return -ENOMEM;
 	}
 	DL_APPEND(cache->by_use, entry);
+	entry->owner = owner;
+	if (owner)
+		DL_APPEND2(owner->list, entry, prev_owned, next_owned);
 	return 0;
+}
+
+void id_cache_end(struct id_cache *cache, struct id_owner *owner)
+{
+	struct cached_id *entry, *next;
+
+	DL_FOREACH_SAFE2(owner->list, entry, next, next_owned)
+	{
+		DL_DELETE(cache->by_use, entry);
+		DL_APPEND(cache->ended, entry);
+		entry->ended = true;
+		entry->owner = NULL;
+		cache->ended_count++;
+	}
+	owner->list = NULL;
+	while (cache->ended_count > ID_CACHE_ENDED_MAX)
+		cached_id_forget(cache, cache->ended);
 }
 
 /* ── code objects ────────────────────────────────────────────────────────── */

@@ -17,6 +17,7 @@ struct symbol_process {
 	uint64_t code_type; /* address of the code type; 0 until a code object was read */
 	struct natives natives;
 	struct sources *sources; /* NULL: are not read */
+	struct id_owner stacks;
 	UT_hash_handle hh;
 };
 
@@ -60,6 +61,7 @@ void symbols_free(struct symbols *symbols)
 	HASH_ITER(hh, symbols->processes, process, next)
 	{
 		HASH_DEL(symbols->processes, process);
+		id_cache_end(symbols->stacks, &process->stacks);
 		process_free(process);
 	}
 	codes_done(&symbols->codes);
@@ -99,6 +101,7 @@ void symbols_remove_process(struct symbols *symbols, uint32_t pid)
 	if (!process)
 		return;
 	HASH_DEL(symbols->processes, process);
+	id_cache_end(symbols->stacks, &process->stacks);
 	process_free(process);
 	codes_forget(&symbols->codes, pid);
 }
@@ -204,7 +207,8 @@ int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 	if (resolved < 0)
 		return resolved;
 	if (!resolved)
-		return id_cache_keep(symbols->stacks, stack->hash, 0);
+		return id_cache_keep(symbols->stacks, stack->hash, 0,
+				     process ? &process->stacks : NULL);
 	count = (uint32_t)resolved;
 	for (uint32_t i = 0; process && i < count; i++)
 		sources_want(process->sources, frames[i].function, frames[i].line);
@@ -218,7 +222,7 @@ int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 		for (uint32_t i = 0; i < count; i++)
 			symbols->status.frames_missing += !frames[i].function &&
 							  frames[i].line != STACK_GAP_LINE;
-	return id_cache_keep(symbols->stacks, stack->hash, id);
+	return id_cache_keep(symbols->stacks, stack->hash, id, process ? &process->stacks : NULL);
 }
 
 /* As the probes do it (bpf/pystack), so that both define a stack once. */
@@ -278,7 +282,7 @@ int symbols_text(struct symbols *symbols, const struct shared_text *text)
 	else
 		utf8_clean(text->bytes, length, length == SHARED_TEXT_MAX, clean, sizeof(clean));
 	err = definitions_text(&symbols->definitions, clean, &id);
-	return err ? err : id_cache_keep(symbols->texts, text->hash, id);
+	return err ? err : id_cache_keep(symbols->texts, text->hash, id, NULL);
 }
 
 int symbols_name(struct symbols *symbols, const char *text, uint32_t *ret_id)

@@ -75,12 +75,22 @@ void natives_done(struct natives *natives);
 struct id_cache {
 	struct cached_id *known;  /* by hash */
 	struct cached_id *by_use; /* the least recently used first */
+	struct cached_id *ended;  /* not in by_use, of processes that are gone; likewise */
+	uint32_t ended_count;
 	uint64_t bytes;
+};
+/* Those of a process. */
+struct id_owner {
+	struct cached_id *list;
 };
 
 void id_cache_free(struct id_cache *cache); /* accepts NULL */
 bool id_cache_find(struct id_cache *cache, uint64_t hash, uint32_t *ret_id);
-int id_cache_keep(struct id_cache *cache, uint64_t hash, uint32_t id);
+/* `owner`: the process that the hash is of; NULL: of none. 0 or -ENOMEM. */
+int id_cache_keep(struct id_cache *cache, uint64_t hash, uint32_t id, struct id_owner *owner);
+/* The process is gone. Its hashes may come again, when another one has its PID, as long as the
+ * probes remember that they have sent them; no longer. */
+void id_cache_end(struct id_cache *cache, struct id_owner *owner);
 
 /* One code object is cached per address. If thousands succeeded each other at one address, their
  * 32-bit checks could no longer distinguish all of them. */

@@ -70,6 +70,16 @@ const struct process_report **service_sort(const struct report *report)
 	return list;
 }
 
+uint32_t service_process_count(const struct report *report)
+{
+	uint32_t count = report->process_count;
+
+	for (uint32_t i = 0; i < report->process_count; i++)
+		if (report->processes[i].process->stands_for)
+			count += report->processes[i].process->stands_for - 1;
+	return count;
+}
+
 /* ── of all ──────────────────────────────────────────────────────────────── */
 
 static void count_loop(struct unresponsive *all, const struct loop_report *loop,

@@ -31,4 +31,7 @@ uint64_t process_held_ns(const struct process_report *process);
  * memory. */
 const struct process_report **service_sort(const struct report *report);
 
+/* How many processes the report is about, those included that are not listed one by one. */
+uint32_t service_process_count(const struct report *report);
+
 #endif

@@ -430,6 +430,35 @@ static void machine_code_is_known_by_its_range(void **state)
 	received_done(&received);
 }
 
+/* Every worker has hashes of its own; those of the latest ones are known, as the probes remember
+ * them. */
+static void workers_that_are_gone_take_no_room(void **state)
+{
+	enum { WORKERS = 4000, STACKS = 20, REMEMBERED = 16384 };
+	static const struct stack_layout unreadable;
+	_cleanup_(received_done) struct received received;
+	uint64_t early = 0;
+
+	received_init(&received);
+	for (uint32_t worker = 1; worker <= WORKERS; worker++) {
+		struct shared_stack stack = stack_of(&received, worker, 1);
+
+		assert_int_equal(
+			symbols_add_process(received.symbols, worker, &unreadable, &layout), 0);
+		for (uint32_t i = 0; i < STACKS; i++) {
+			stack.hash = worker * STACKS + i;
+			assert_int_equal(symbols_stack(received.symbols, &stack), 0);
+		}
+		if (worker == WORKERS / 2)
+			early = symbols_status(received.symbols).bytes;
+		symbols_remove_process(received.symbols, worker);
+	}
+	assert_true(symbols_status(received.symbols).bytes <= early);
+	for (uint32_t i = 0; i < REMEMBERED; i++)
+		assert_int_equal(symbols_stack_id(received.symbols, (WORKERS + 1) * STACKS - 1 - i),
+				 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +470,7 @@ int main(void)
 		cmocka_unit_test(texts_of_the_probes_are_clean),
 		cmocka_unit_test(names_are_clean_and_have_an_end),
 		cmocka_unit_test(what_the_sink_refuses_is_not_defined),
+		cmocka_unit_test(workers_that_are_gone_take_no_room),
 	};
 
 	return cmocka_run_group_tests_name("symbols_limits", tests, NULL, NULL);

@@ -18,7 +18,8 @@ void text_add_process(struct text_buffer *text, const struct process *process, u
 	char title[PROCESS_TITLE_MAX];
 
 	text_add_name(text, process_title(process, title), columns);
-	text_add(text, SEPARATOR "PID %u", info->pid);
+	if (!process->stands_for)
+		text_add(text, SEPARATOR "PID %u", info->pid);
 	if (info->container[0]) {
 		text_add(text, SEPARATOR);
 		text_add_name(text, info->container, CONTAINER_COLUMNS);
@@ -61,7 +62,7 @@ void text_head(const struct text_page *page)
 				 page->canvas.columns > used + 12 ? page->canvas.columns - used
 								  : 12);
 	} else {
-		text_add_number_of(&line, report->process_count, "process", "processes");
+		text_add_number_of(&line, service_process_count(report), "process", "processes");
 	}
 	text_add(&line, SEPARATOR "%s", evidence.bytes);
 	canvas_heading(&page->canvas, &line);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "view/service.h"
 #include "view/text/text_answer.h"
 
 #define SOURCE_COLUMNS 80
@@ -57,7 +58,7 @@ static void put_title(const struct markdown *markdown)
 	if (report->process_count == 1)
 		text_add_process(&title, report->processes[0].process, 80);
 	else
-		text_add_number_of(&title, report->process_count, "process", "processes");
+		text_add_number_of(&title, service_process_count(report), "process", "processes");
 	text_add(&title, SEPARATOR);
 	text_add_duration(&title, text_window_ns(report));
 	if (report->realtime_ns) {

@@ -9,7 +9,7 @@
 void text_processes(const struct text_page *page, const struct process_report **sorted)
 {
 	const struct canvas *canvas = &page->canvas;
-	uint32_t count = page->report->process_count,
+	uint32_t count = page->report->process_count, unlisted,
 		 shown = count <= SHOWN_PROCESSES || page->all ? count : SHOWN_PROCESSES;
 	struct text_buffer text = {0};
 
@@ -22,7 +22,8 @@ void text_processes(const struct text_page *page, const struct process_report **
 	if (shown == count)
 		return;
 	text = (struct text_buffer){0};
-	text_add_number_of(&text, count - shown, "more process", "more processes");
+	unlisted = service_process_count(page->report) - shown;
+	text_add_number_of(&text, unlisted, "more process", "more processes");
 	text_add(&text, " (--all lists them).");
 	canvas_paragraph(canvas, "  ", 2, &text);
 }

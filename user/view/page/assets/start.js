@@ -12,7 +12,11 @@ function showHead(recording) {
 	const facts = [
 		process
 			? `PID ${process.pid}`
-			: manyText(recording.processes.length, "process", "processes"),
+			: manyText(
+					recording.processes.reduce((sum, one) => sum + (one.stands_for || 1), 0),
+					"process",
+					"processes",
+				),
 		process ? `Python ${process.python || "?"}` : "",
 		durationText(recording.end),
 	];
