@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Observes a service that restarts its workers all the time (service.py), and says what is wrong
-with what gilscope made of it: its memory grew, it lost events, it missed a stall or invented one."""
+with what gilscope made of it: its memory grew, it lost events, it missed a stall or invented
+one."""
 
 import dataclasses
 import json
