@@ -19,7 +19,7 @@ pytestmark = pytest.mark.beside
 
 BPFTOOL = shutil.which("bpftool") or "/usr/sbin/bpftool"
 MAPS = ("targets", "pythons", "gils", "loop_fds", "gc_sites")
-GIL_SLOTS = 4096  # SHARED_GIL_SLOTS
+GIL_SLOTS = 16384  # SHARED_GIL_SLOTS
 BITS = 4096  # SHARED_TARGET_BITS: PIDs that far apart have the same bit
 LOOP = """
 import asyncio
