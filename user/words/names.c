@@ -144,7 +144,7 @@ static bool is_fork_server(const struct process *process)
 }
 
 /* Of a worker: whose it is. */
-static const struct process *owner_of(const struct process *process)
+static const struct process *superior_of(const struct process *process)
 {
 	const struct process *parent = process->parent;
 
@@ -160,12 +160,12 @@ static const struct process *add_relation(const struct process *process, char *t
 		snprintf(to, size, "fork server of ");
 		return process->parent;
 	}
-	owner = owner_of(process);
+	owner = superior_of(process);
 	snprintf(to, size, "%s %u of ", owner->serves ? "child" : "worker", process->number);
 	for (int depth = 0; depth < DEPTH_MAX && !owner->serves && is_worker(owner) &&
-			    !is_fork_server(owner) && !owner_of(owner)->serves;
+			    !is_fork_server(owner) && !superior_of(owner)->serves;
 	     depth++)
-		owner = owner_of(owner);
+		owner = superior_of(owner);
 	return owner;
 }
 

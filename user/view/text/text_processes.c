@@ -3,6 +3,7 @@
 #include "view/text/text.h"
 
 #include "view/processes.h"
+#include "view/service.h"
 
 #define SHOWN_PROCESSES 20
 
