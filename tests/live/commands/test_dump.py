@@ -57,9 +57,13 @@ time.sleep(600)
 """
 DEADLOCK = """
 import ctypes, threading, time
-mutex = ctypes.create_string_buffer(64)
+mutex, kind = ctypes.create_string_buffer(64), ctypes.create_string_buffer(8)
+libc = ctypes.CDLL(None)
+if not hasattr(libc, "gnu_get_libc_version"):  # musl: others than recursive ones have no owner
+    libc.pthread_mutexattr_init(kind), libc.pthread_mutexattr_settype(kind, 1)
+    libc.pthread_mutex_init(mutex, kind)
 def takes_the_mutex():
-    ctypes.CDLL(None).pthread_mutex_lock(mutex)
+    libc.pthread_mutex_lock(mutex)
     time.sleep(0.3)  # and comes back to a GIL that is taken
 threading.Thread(target=takes_the_mutex, name="takes_the_mutex", daemon=True).start()
 time.sleep(0.1)
