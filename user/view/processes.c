@@ -7,6 +7,7 @@
 
 #define PID_COLUMNS	9
 #define COMMAND_COLUMNS 20 /* of a title and how it ended, at least */
+#define MORE_COLUMNS	16 /* that they get before the last figures are shown */
 
 /* ── figures ─────────────────────────────────────────────────────────────────────────────────── */
 
@@ -100,7 +101,7 @@ static struct layout lay_out(const struct canvas *canvas,
 			layout.first = layout.figures = 0;
 	while (layout.figures < FIGURE_COUNT &&
 	       (layout.figures < ALWAYS ||
-		width + FIGURES_OF[layout.figures].width <= canvas->columns))
+		width + FIGURES_OF[layout.figures].width + MORE_COLUMNS <= canvas->columns))
 		width += FIGURES_OF[layout.figures++].width;
 	layout.names = COMMAND_COLUMNS + (canvas->columns > width ? canvas->columns - width : 0);
 	return layout;

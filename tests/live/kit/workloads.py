@@ -87,7 +87,9 @@ def without_cpu(app, seconds):
 
 
 def server(port):
-    return harness.WebApp("uvloop", "threaded:app", prefix=harness.undisturbed(), folder=APPS)
+    return harness.WebApp(
+        "uvloop", module="threaded:app", prefix=harness.undisturbed(), folder=APPS
+    )
 
 
 def served(app, seconds):

@@ -12,9 +12,13 @@ import laws
 
 MS = 1_000_000
 SCRIPT = os.path.join(harness.APPS, "interpreters", "truth.py")
-PYTHONS = {
+EVERY = {
     label: (python,) if isinstance(python, str) else tuple(python)
     for label, python in interpreters.supported_pythons().items()
+}
+# those that can give an interpreter a GIL of its own
+PYTHONS = {
+    label: python for label, python in EVERY.items() if interpreters.version(python) >= (3, 12)
 }
 CAUSES = {"nap": {"blocked"}, "spin": {"python"}, "starve": {"gil_wait"}}
 MANY = 64
@@ -25,10 +29,9 @@ NOT_AT_ONCE = 0.05  # of a stretch: what may be unknown at its ends in mode edge
 def usable(label):
     """Its command, where it has sub-interpreters with a GIL of their own."""
     python = PYTHONS[label]
-    if not interpreters.has(python, "_interpreters") and not (
-        interpreters.has(python, "_xxsubinterpreters") and interpreters.version(python) >= (3, 12)
-    ):
-        pytest.skip("no GILs of interpreters' own before 3.12")
+    module = "_interpreters" if interpreters.version(python) >= (3, 13) else "_xxsubinterpreters"
+    if not interpreters.has(python, module):
+        pytest.skip(f"this Python has no {module}")
     return python
 
 
