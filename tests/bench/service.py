@@ -85,7 +85,7 @@ def workers(options):
     more = [after[2] - before[2] for before, after in zip(eight, sixteen)]
     rows = [
         Row(
-            f"`attach` to a supervisor with {WORKERS} busy workers: until it observes",
+            f"a supervisor with {WORKERS} busy workers: until observed",
             [1e3 * start for start in starts],
             "{:.0f} ms",
             "≤ 1000 ms",
@@ -104,7 +104,7 @@ def workers(options):
     for way, found in uncovered.items():
         rows += [
             Row(
-                f"a worker that begins later ({way}): not observed for",
+                f"a worker that begins later ({way}): not observed",
                 found,
                 "{:.0f} ms",
                 "≤ 100 ms",
