@@ -98,6 +98,48 @@ static void put(union event event)
 	assert_int_equal(sink_event(&sink, &event), 0);
 }
 
+static void put_at(uint64_t ts, union event event)
+{
+	now = ts - 1;
+	put(event);
+}
+
+/* One thread stops the world of the worker for another one, longer with each worker. */
+static void stop_world(uint32_t worker, uint32_t pid)
+{
+	const uint32_t by = 3000 + worker % 7 * 2, waits = by + 1;
+	const uint64_t address = 0x7f0000002000;
+	uint64_t asleep;
+
+	for (uint32_t tid = by; tid <= waits; tid++) {
+		put((union event){.thread = {.hdr = {.type = EV_THREAD,
+						     .tid = tid,
+						     .flags = EVF_THREAD_PYTHON | EVF_THREAD_NEW},
+					     .pid = pid}});
+		put((union event){.switch_in = {.hdr = {.type = EV_SWITCH_IN, .tid = tid}}});
+	}
+	asleep = now + 10;
+	put_at(asleep, (union event){.switch_out = {.hdr = {.type = EV_SWITCH_OUT,
+							    .tid = waits,
+							    .flags = EVF_SWITCH_OUT_SYSCALL},
+						    .sysno = 202}});
+	put_at(asleep, (union event){.futex = {.hdr = {.type = EV_FUTEX,
+						       .tid = waits,
+						       .flags = EVF_FUTEX_SEMAPHORE},
+					       .address = address}});
+	put_at(asleep,
+	       (union event){
+		       .park = {.hdr = {.type = EV_PARK, .tid = waits, .flags = EVF_PARK_SUSPENDED},
+				.address = address + 8}});
+	put_at(asleep + 100 + worker,
+	       (union event){
+		       .futex = {.hdr = {.type = EV_FUTEX, .tid = waits, .flags = EVF_FUTEX_WOKEN},
+				 .address = address,
+				 .other = by}});
+	put((union event){.wake = {.hdr = {.type = EV_WAKE, .tid = waits}}});
+	put((union event){.switch_in = {.hdr = {.type = EV_SWITCH_IN, .tid = waits}}});
+}
+
 /* Every fourth is killed. */
 static void run_worker(uint32_t worker, bool partial, uint32_t steps)
 {
@@ -121,6 +163,7 @@ static void run_worker(uint32_t worker, bool partial, uint32_t steps)
 		assert_int_equal(sink_event(&sink, &event), 0);
 	}
 	sim_done(&sim);
+	stop_world(worker, pid);
 	if (worker % 4 == 3)
 		put((union event){.signal = {.hdr = {.type = EV_SIGNAL, .tid = pid, .aux = 9},
 					     .sender = worker > 4
@@ -135,6 +178,7 @@ static void run_worker(uint32_t worker, bool partial, uint32_t steps)
 
 struct sums {
 	uint64_t threads, gils, loops, stalls, flames, waits, blame, totals, deaths, processes;
+	uint64_t pauses, paused_ns, longest_pause_ns;
 };
 
 static uint64_t states_digest(uint64_t seed, const struct state_sums *sums)
@@ -176,6 +220,10 @@ static void add_process(struct sums *sums, const struct process_report *process)
 	sums->threads += states_digest(2, &process->states);
 	sums->processes += process->process->stands_for ? process->process->stands_for : 1;
 	sums->deaths += process->process->death.known;
+	sums->pauses += process_pauses(process).count;
+	sums->paused_ns += process_pauses(process).ns;
+	if (process_pauses(process).worst_ns > sums->longest_pause_ns)
+		sums->longest_pause_ns = process_pauses(process).worst_ns;
 	for (uint32_t i = 0; i < process->thread_count; i++) {
 		const struct thread_report *thread = &process->threads[i];
 
@@ -263,6 +311,7 @@ static void compare(bool partial)
 	assert_true(all.stalls && all.waits && all.blame);
 	assert_true(all.processes > 2 * WORKERS); /* and threads */
 	assert_int_equal(all.deaths, WORKERS / 4);
+	assert_int_equal(all.pauses, WORKERS);
 	for (size_t i = 0; i < sizeof(all) / sizeof(uint64_t); i++) {
 		if (((const uint64_t *)&all)[i] != ((const uint64_t *)&few)[i] ||
 		    ((const uint64_t *)&all)[i] != ((const uint64_t *)&none)[i])

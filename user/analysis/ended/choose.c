@@ -104,6 +104,7 @@ static struct ended *ended_of(struct report_builder *builder, const struct proce
 	}
 	ended->process.info = first->info;
 	ended->process.info.pid = ended->process.info.parent = 0;
+	ended->process.info.container[0] = '\0'; /* each may have had its own */
 	ended->process.loops_known = first->loops_known;
 	ended->process.gone = true;
 	return ended;

@@ -50,6 +50,17 @@ static void move_starved(struct report_builder *builder, struct starvation *to,
 	drop_waits(builder, &from->what);
 }
 
+/* What a thread stopped the world for (locks.c). */
+static void move_pauses(struct pauses *to, const struct pauses *from)
+{
+	to->count += from->count;
+	to->ns += from->ns;
+	if (from->worst_ns <= to->worst_ns)
+		return;
+	to->worst_ns = from->worst_ns;
+	to->stack = from->stack;
+}
+
 void ended_move_thread(struct report_builder *builder, struct thread_fold *thread)
 {
 	const struct thread *heir = ended_heir(builder, thread->report.thread);
@@ -70,6 +81,7 @@ void ended_move_thread(struct report_builder *builder, struct thread_fold *threa
 		to->report.sampled_ns += thread->report.sampled_ns;
 		to->wait_attributed_ns += thread->wait_attributed_ns;
 		to->wait_rest_reported += thread->wait_rest_reported;
+		move_pauses(&to->report.pauses, &thread->report.pauses);
 		move_starved(builder, &to->report.starved, &thread->report.starved);
 	} else {
 		drop_waits(builder, &thread->report.starved.what);

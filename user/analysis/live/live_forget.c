@@ -7,104 +7,43 @@
 
 #include "analysis/live/live_private.h"
 
-/* ── lists of a step ─────────────────────────────────────────────────────── */
-
-static void forget_threads(struct step *step)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < step->thread_count; i++)
-		if (!step->threads[i].thread->leaves)
-			step->threads[kept++] = step->threads[i];
-	step->thread_count = kept;
-}
-
-static void forget_gils(struct step *step)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < step->gil_count; i++)
-		if (!step->gils[i].gil->process->leaves)
-			step->gils[kept++] = step->gils[i];
-	step->gil_count = kept;
-}
-
-static void forget_loops(struct step *step)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < step->loop_count; i++)
-		if (!step->loops[i].loop->thread->leaves)
-			step->loops[kept++] = step->loops[i];
-		else
-			dist_growth_done(&step->loops[i].turn);
-	step->loop_count = kept;
-}
-
-static void forget_pools(struct step *step)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < step->pool_count; i++)
-		if (!step->pools[i].process->leaves)
-			step->pools[kept++] = step->pools[i];
-		else
-			free(step->pools[i].functions);
-	step->pool_count = kept;
-}
-
-static void forget_starved(struct live_starved *list, uint32_t *count)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < *count; i++)
-		if (!list[i].thread->leaves)
-			list[kept++] = list[i];
-		else
-			breakdown_done(&list[i].starved.what);
-	*count = kept;
-}
-
-static void forget_waits(struct step *step)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < step->wait_count; i++)
-		if (!step->waits[i].waiter->leaves)
-			step->waits[kept++] = step->waits[i];
-	step->wait_count = kept;
-}
-
-static void forget_processes(struct step *step)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < step->process_count; i++)
-		if (!step->processes[i].process->leaves)
-			step->processes[kept++] = step->processes[i];
-	step->process_count = kept;
-}
-
-/* ── sums as of the last report ──────────────────────────────────────────── */
+/* ── whose an entry is: all of them begin with a pointer that says so ────── */
 
 static bool thread_leaves(const void *entry)
 {
-	return ((const struct live_thread *)entry)->thread->leaves;
+	return (*(const struct thread *const *)entry)->leaves;
 }
 
 static bool gil_leaves(const void *entry)
 {
-	return ((const struct live_gil *)entry)->gil->process->leaves;
+	return (*(const struct gil *const *)entry)->process->leaves;
 }
 
 static bool loop_leaves(const void *entry)
 {
-	return ((const struct loop_sums *)entry)->loop->thread->leaves;
+	return (*(const struct loop *const *)entry)->thread->leaves;
 }
 
 static bool process_leaves(const void *entry)
 {
-	return ((const struct process_sums *)entry)->process->leaves;
+	return (*(const struct process *const *)entry)->leaves;
+}
+
+/* ── and what it owns ────────────────────────────────────────────────────── */
+
+static void loop_step_done(void *entry)
+{
+	dist_growth_done(&((struct loop_step *)entry)->turn);
+}
+
+static void pool_done(void *entry)
+{
+	free(((struct pool_report *)entry)->functions);
+}
+
+static void starved_done(void *entry)
+{
+	breakdown_done(&((struct live_starved *)entry)->starved.what);
 }
 
 static void loop_sums_done(void *entry)
@@ -115,10 +54,43 @@ static void loop_sums_done(void *entry)
 	live_stall_put(loop->ongoing);
 }
 
+/* ── lists and tables ────────────────────────────────────────────────────── */
+
+typedef bool (*leaving)(const void *entry);
+typedef void (*ending)(void *entry); /* NULL: it owns nothing */
+
+/* Returns how many entries the list has left. */
+static uint32_t list_forget(void *list, uint32_t count, size_t bytes, leaving leaves, ending done)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		char *entry = (char *)list + i * bytes;
+
+		if (!leaves(entry))
+			memmove((char *)list + kept++ * bytes, entry, bytes);
+		else if (done)
+			done(entry);
+	}
+	return kept;
+}
+#define LIST_FORGET(list, count, leaves, done)                                                     \
+	((count) = list_forget(list, count, sizeof(*(list)), leaves, done))
+
+static void step_forget(struct step *step)
+{
+	LIST_FORGET(step->threads, step->thread_count, thread_leaves, NULL);
+	LIST_FORGET(step->gils, step->gil_count, gil_leaves, NULL);
+	LIST_FORGET(step->loops, step->loop_count, loop_leaves, loop_step_done);
+	LIST_FORGET(step->pools, step->pool_count, process_leaves, pool_done);
+	LIST_FORGET(step->starved, step->starved_count, thread_leaves, starved_done);
+	LIST_FORGET(step->waits, step->wait_count, thread_leaves, NULL);
+	LIST_FORGET(step->processes, step->process_count, process_leaves, NULL);
+}
+
 /* All keys are one pointer. Without memory for the new table nothing is left of the old one, and
  * the next step has the sums of all time; but then there is no step (live_update()). */
-static void table_forget(struct live *live, struct table *table, bool (*leaves)(const void *entry),
-			 void (*done)(void *entry))
+static void table_forget(struct live *live, struct table *table, leaving leaves, ending done)
 {
 	struct table old = *table;
 	const size_t bytes = old.entry_bytes, key_bytes = sizeof(void *);
@@ -156,18 +128,9 @@ static void on_forget(void *ctx, const struct world *world)
 	struct live *live = ctx;
 
 	(void)world;
-	for (uint32_t i = 0; i < live->step_count; i++) {
-		struct step *step = &live->steps[i];
-
-		forget_threads(step);
-		forget_gils(step);
-		forget_loops(step);
-		forget_pools(step);
-		forget_starved(step->starved, &step->starved_count);
-		forget_waits(step);
-		forget_processes(step);
-	}
-	forget_starved(live->waiting, &live->waiting_count);
+	for (uint32_t i = 0; i < live->step_count; i++)
+		step_forget(&live->steps[i]);
+	LIST_FORGET(live->waiting, live->waiting_count, thread_leaves, starved_done);
 	table_forget(live, &live->threads, thread_leaves, NULL);
 	table_forget(live, &live->gils, gil_leaves, NULL);
 	table_forget(live, &live->loops, loop_leaves, loop_sums_done);
