@@ -14,7 +14,7 @@ from common import HERE, PYTHON, ROOT, Row, attach, child, cpu_ns
 
 WORKERS = 8
 CYCLES = 20_000  # of all workers together, a second; an iteration and a thread's sleep are two
-MOST = 1024  # KiB in a MiB
+KIB = 1024  # in a MiB
 FOLLOWED = ROOT / "tests/apps/service/follow_truth.py"
 
 
@@ -44,7 +44,7 @@ def cost_of(workers, seconds):
             before = cpu_ns(observer.pid)
             time.sleep(seconds)
             share = (cpu_ns(observer.pid) - before) / seconds / 1e7
-            memory = resident_kib(observer.pid) / MOST
+            memory = resident_kib(observer.pid) / KIB
             observer.finish()
     return start, share, memory
 
@@ -98,8 +98,8 @@ def workers(options):
             "≤ 3 %",
             lambda share: share <= 3,
         ),
-        Row("… memory at most", list(memory), "{:.1f} MB", "≤ 64 MB", lambda mb: mb <= 64),
-        Row(f"… for {WORKERS} workers more", more, "{:.1f} MB", "≤ 16 MB", lambda mb: mb <= 16),
+        Row("… memory at most", list(memory), "{:.1f} MiB", "≤ 64 MiB", lambda mb: mb <= 64),
+        Row(f"… for {WORKERS} workers more", more, "{:.1f} MiB", "≤ 16 MiB", lambda mb: mb <= 16),
     ]
     for way, found in uncovered.items():
         rows += [

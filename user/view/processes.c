@@ -77,7 +77,7 @@ static const struct process_figure {
 } FIGURES_OF[] = {
 	{"", "observed", 10, add_observed},   {"", "stalls", 9, add_stalls},
 	{"", "total", 9, add_stalled},	      {"longest", "iteration", 11, add_longest},
-	{"GIL", "held", 9, add_held},	      {"", "CPU", 8, add_cpu},
+	{"GIL", "held", 9, add_held},	      {"Python", "CPU", 8, add_cpu},
 	{"waited", "for CPU", 9, add_no_cpu},
 };
 #define FIGURE_COUNT (sizeof(FIGURES_OF) / sizeof(FIGURES_OF[0]))

@@ -25,6 +25,7 @@ void text_processes(const struct text_page *page, const struct process_report **
 	text = (struct text_buffer){0};
 	unlisted = service_process_count(page->report) - shown;
 	text_add_number_of(&text, unlisted, "more process", "more processes");
-	text_add(&text, " (--all lists them).");
+	text_add(&text, " (--all shows them%s).",
+		 unlisted > count - shown ? ", most of those that have ended as one sum" : "");
 	canvas_paragraph(canvas, "  ", 2, &text);
 }

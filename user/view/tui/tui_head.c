@@ -182,7 +182,7 @@ static int show_loops(const struct tui_page *page, int y)
 {
 	const struct live_view *view = &page->view;
 	uint32_t room = page->paint.rows < 30 ? 4 : page->paint.rows < 45 ? 8 : 16;
-	uint32_t shown = view->loop_count < room ? view->loop_count : room - 1;
+	uint32_t shown = view->loop_count <= room ? view->loop_count : room - 1;
 	_cleanup_(freep) const struct live_loop **loops = calloc(view->loop_count + 1,
 								 sizeof(struct live_loop *));
 	int rows = 0;
