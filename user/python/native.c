@@ -49,6 +49,11 @@ static const char *builtin_module(const char *symbol)
 	return "";
 }
 
+static bool is_builtin(const char *symbol)
+{
+	return builtin_module(symbol)[0];
+}
+
 static const struct mapping *mapping_at(const struct mappings *mappings, uint64_t address)
 {
 	for (size_t i = 0; i < mappings->count; i++)
@@ -78,14 +83,15 @@ static struct elf_budget budget_for_once(const struct target *target)
 	return (struct elf_budget){.left = left < ONCE_BYTES ? left : ONCE_BYTES};
 }
 
-/* Reduces the range to what is around the address, and finds the symbol. */
-static void find_symbol(struct target *target, const struct mapping *mapping, uint64_t address,
-			struct native_code *code)
+/* Reduces the range to what is around the address, and finds the symbol. Of all functions of the
+ * interpreter between two that tell something, nothing is reported: one answer for many. */
+static void find_symbol(struct target *target, const struct mapping *mapping, bool interpreter,
+			uint64_t address, struct native_code *code)
 {
 	_cleanup_(image_done) struct image image = {.fd = -1, .elf.fd = -1};
 	struct elf_budget *all = &target->private->native_budget, once = budget_for_once(target);
 	uint64_t limit = once.left;
-	struct elf_function function = {0};
+	struct elf_function function = {.wanted = interpreter ? is_builtin : NULL};
 
 	if (image_open((pid_t)target->info.pid, mapping, &once, &image)) {
 		all->left -= limit - once.left;
@@ -115,19 +121,18 @@ int target_native(struct target *target, uint64_t address, struct native_code *r
 	_cleanup_(mappings_done) struct mappings mappings = {0};
 	int err = mappings_read((pid_t)target->info.pid, &mappings);
 	const struct mapping *mapping = err ? NULL : mapping_at(&mappings, address);
+	bool interpreter;
 
 	if (err)
 		return err;
 	if (!mapping)
 		return -ENOENT;
+	interpreter = is_interpreter(target, &mappings, mapping);
 	*ret_code = (struct native_code){.start = mapping->start, .end = mapping->end};
 	if (!mapping->executable || mapping->path[0] != '/' || !mapping->inode)
 		return 0;
-	find_symbol(target, mapping, address, ret_code);
+	find_symbol(target, mapping, interpreter, address, ret_code);
 	snprintf(ret_code->module, sizeof(ret_code->module), "%s",
-		 is_interpreter(target, &mappings, mapping) ? builtin_module(ret_code->symbol)
-							    : mapping->path);
-	if (!ret_code->module[0])
-		ret_code->symbol[0] = '\0';
+		 interpreter ? builtin_module(ret_code->symbol) : mapping->path);
 	return 0;
 }

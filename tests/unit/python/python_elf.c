@@ -170,6 +170,38 @@ static void the_function_at_an_address_covers_it(void **state)
 	close(fd);
 }
 
+static bool is_far_or_inner(const char *name)
+{
+	return strcmp(name, "far") == 0 || strcmp(name, "inner") == 0;
+}
+
+static void one_answer_for_all_functions_between_two_wanted_ones(void **state)
+{
+	static const struct {
+		uint64_t vaddr;
+		const char *name;
+		uint64_t start, end;
+	} cases[] = {
+		{0x80, "", 0, 0x140},		{0x100, "", 0, 0x140},
+		{0x150, "inner", 0x140, 0x160}, {0x1ff, "", 0x160, 0x300},
+		{0x30f, "far", 0x300, 0x310},	{0x310, "", 0x310, 0x1000},
+	};
+	struct elf_budget budget = {ELF_BUDGET_BYTES};
+	struct elf_image image;
+	int fd = nested_functions();
+
+	assert_int_equal(elf_image_open(fd, &budget, &image), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct elf_function function = {.end = 0x1000, .wanted = is_far_or_inner};
+
+		elf_image_function(&image, SHT_SYMTAB, cases[i].vaddr, &function);
+		assert_string_equal(function.name, cases[i].name);
+		assert_int_equal(function.start, cases[i].start);
+		assert_int_equal(function.end, cases[i].end);
+	}
+	close(fd);
+}
+
 static void a_table_that_does_not_end_spends_the_budget(void **state)
 {
 	struct elf_budget budget = {64 << 20};
@@ -232,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_is_read_as_far_as_it_can_be_one_of_ours),
 		cmocka_unit_test(the_function_at_an_address_covers_it),
+		cmocka_unit_test(one_answer_for_all_functions_between_two_wanted_ones),
 		cmocka_unit_test(a_table_that_does_not_end_spends_the_budget),
 		cmocka_unit_test(tables_over_each_other_are_charged_one_by_one),
 	};

@@ -345,23 +345,34 @@ static void narrow(struct elf_function *function, const Elf64_Sym *symbol, uint6
 		*best = *symbol;
 }
 
+static bool is_wanted(const struct elf_function *function, const struct strings *strings,
+		      const Elf64_Sym *symbol)
+{
+	char name[ELF_NAME_MAX];
+
+	return is_function(symbol) &&
+	       (!function->wanted ||
+		(string_at(strings, symbol->st_name, name) && function->wanted(name)));
+}
+
 static void function_find(const struct elf_image *image, const Elf64_Shdr *header, uint64_t vaddr,
 			  struct elf_function *function)
 {
+	_cleanup_(strings_done) struct strings strings = {0};
 	uint64_t count = header->sh_size / sizeof(Elf64_Sym), end;
 	Elf64_Sym list[AT_ONCE], best = {0};
-	struct strings strings;
 	char name[ELF_NAME_MAX];
 	size_t got;
 
+	if (!(function->wanted ? strings_open : strings_find)(image, header->sh_link, &strings))
+		return;
 	for (uint64_t at = 0;
 	     (got = entries_read(image, header->sh_offset, count, at, list, sizeof(*list)));
 	     at += got)
 		for (size_t i = 0; i < got; i++)
-			if (is_function(&list[i]))
+			if (is_wanted(function, &strings, &list[i]))
 				narrow(function, &list[i], vaddr, &best);
-	if (!best.st_size || !strings_find(image, header->sh_link, &strings) ||
-	    !string_at(&strings, best.st_name, name))
+	if (!best.st_size || !string_at(&strings, best.st_name, name))
 		return;
 	end = best.st_value + best.st_size;
 	function->start = best.st_value > function->start ? best.st_value : function->start;

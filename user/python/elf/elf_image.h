@@ -93,10 +93,12 @@ int elf_image_symbol(const struct elf_image *image, uint32_t table, const char *
 /*
  * The function that an address lies in, by the sizes of a table's symbols. `start` and `end` are
  * set by the caller, and reduced to the addresses around this one for which the answer is the same;
- * `name` stays as it is when no symbol covers it, however near one may be.
+ * `name` stays as it is when no symbol covers it, however near one may be. With `wanted`, functions
+ * with other names than it accepts count as none.
  */
 struct elf_function {
 	uint64_t start, end;
+	bool (*wanted)(const char *name);
 	char name[ELF_NAME_MAX];
 };
 void elf_image_function(const struct elf_image *image, uint32_t table, uint64_t vaddr,
