@@ -84,9 +84,17 @@ struct loop_fold {
 	uint64_t ts_ended;    /* report_builder_ended() has visited those up to here */
 };
 
+/* Threads that stand for others of one process, which have ended (ended/ended.h). */
+#define HEIRS_MAX 32
+struct heirs {
+	struct heir *list[HEIRS_MAX];
+	uint32_t count;
+};
+
 struct process_fold {
 	struct process_fold *next;
 	const struct process *process;
+	struct heirs heirs;
 	uint64_t observed_ns;	  /* in ended_forget() */
 	struct loop_fold **loops; /* typically one; pointers, because loop->data points to them */
 	uint32_t loop_count, loop_room;
@@ -204,6 +212,7 @@ struct process_fold *process_fold(struct report_builder *builder, struct process
 struct gil_fold *gil_fold(struct report_builder *builder, struct gil *gil);
 struct loop_fold *loop_fold(struct report_builder *builder, struct loop *loop);
 void loop_fold_free(struct loop_fold *loop);
+void process_fold_free(struct process_fold *process);
 /* Frees what the latest report owns. */
 void report_clear(struct report_builder *builder);
 

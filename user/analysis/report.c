@@ -121,8 +121,9 @@ void loop_fold_free(struct loop_fold *loop)
 	free(loop);
 }
 
-static void process_fold_free(struct process_fold *process)
+void process_fold_free(struct process_fold *process)
 {
+	heirs_done(&process->heirs);
 	for (uint32_t i = 0; i < process->loop_count; i++)
 		loop_fold_free(process->loops[i]);
 	free(process->loops);
@@ -212,6 +213,8 @@ static int report_loop(struct report_builder *builder, struct loop_fold *loop,
 
 	*report = loop->report;
 	report->unknown_ns = thread ? thread->report.states.ns[TS_UNKNOWN] : 0;
+	if (thread && !loop->loop->thread->stands_for)
+		report->observed_ns = state_sums_total(&thread->report.states);
 	loop->report.recent_ns = 0;
 	err = breakdown_copy(&loop->report.stalled, &report->stalled);
 	if (err < 0) {
@@ -265,7 +268,8 @@ static int report_thread(struct report_builder *builder, struct thread *thread)
 		return -ENOMEM;
 	state_sums_add(&process->states, &entry->states);
 	total = sum_thread(report, entry);
-	process->observed_ns = total > process->observed_ns ? total : process->observed_ns;
+	if (!thread->stands_for)
+		process->observed_ns = later(process->observed_ns, total);
 	return 0;
 }
 
@@ -303,7 +307,7 @@ static void ended_entry(struct report *report, struct ended *ended)
 	struct process_report *entry = &report->processes[report->process_count];
 
 	entry->process = &ended->process;
-	entry->thread_count = ended->heir_count;
+	entry->thread_count = ended->heirs.count;
 	entry->gil_count = ended->has_gil;
 	ended->process.index = report->process_count++;
 	snprintf(ended->process.info.cmdline, sizeof(ended->process.info.cmdline),
@@ -340,6 +344,7 @@ static int report_allocate(struct report_builder *builder, const struct world *w
 		struct process_report *entry = &report->processes[i];
 		const struct process_fold *fold = entry->process->data;
 
+		entry->thread_count += fold ? fold->heirs.count : 0;
 		entry->threads = calloc(entry->thread_count + 1, sizeof(*entry->threads));
 		entry->gils = calloc(entry->gil_count + 1, sizeof(*entry->gils));
 		entry->loops = calloc(fold ? fold->loop_count + 1 : 1, sizeof(*entry->loops));
@@ -351,28 +356,46 @@ static int report_allocate(struct report_builder *builder, const struct world *w
 }
 
 /* Of a growth report only the sums count. */
+static int report_heirs(struct report_builder *builder, const struct heirs *heirs)
+{
+	for (uint32_t i = 0; i < heirs->count; i++) {
+		struct thread *thread = &heirs->list[i]->thread;
+
+		if (!builder->growth && report_thread(builder, thread) < 0)
+			return -ENOMEM;
+		if (builder->growth && is_reported(thread))
+			sum_thread(&builder->report, &((struct thread_fold *)thread->data)->report);
+	}
+	return 0;
+}
+
 static int report_ended(struct report_builder *builder)
 {
 	struct report *report = &builder->report;
 	struct ended *ended = builder->ended;
-	struct process_report *process;
-	int err = 0;
+	int err = report_heirs(builder, &ended->heirs);
 
-	if (builder->growth) {
-		for (uint32_t i = 0; i < ended->heir_count; i++)
-			if (is_reported(&ended->heirs[i]->thread))
-				sum_thread(report,
-					   &((struct thread_fold *)ended->heirs[i]->thread.data)
-						    ->report);
-		return 0;
-	}
-	process = &report->processes[ended->process.index];
+	if (builder->growth)
+		return err;
 	if (ended->has_gil)
 		report_gil(report, &ended->gil, false);
-	for (uint32_t i = 0; i < ended->heir_count && err == 0; i++)
-		err = report_thread(builder, &ended->heirs[i]->thread);
-	process->observed_ns = ended->observed_ns;
+	report->processes[ended->process.index].observed_ns = ended->observed_ns;
 	return err;
+}
+
+static int report_loops(struct report_builder *builder, const struct world *world,
+			struct process_report *process, const struct process_fold *fold)
+{
+	for (uint32_t n = 0; n < fold->loop_count; n++) {
+		struct loop_fold *loop = fold->loops[n];
+
+		if (loop_was_none(loop) || (builder->growth && loop->loop->thread->stands_for))
+			continue;
+		((struct thread_fold *)loop->loop->thread->data)->had_loop = true;
+		if (report_loop(builder, loop, world, &process->loops[process->loop_count++]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int report_fill(struct report_builder *builder, const struct world *world)
@@ -391,18 +414,19 @@ static int report_fill(struct report_builder *builder, const struct world *world
 		struct process_report *process = &report->processes[i];
 		const struct process_fold *fold = process->process->data;
 
-		for (uint32_t n = 0; fold && n < fold->loop_count; n++) {
-			if (loop_was_none(fold->loops[n]))
-				continue;
-			((struct thread_fold *)fold->loops[n]->loop->thread->data)->had_loop = true;
-			if (report_loop(builder, fold->loops[n], world,
-					&process->loops[process->loop_count++]) < 0)
-				return -ENOMEM;
-		}
+		if (fold && report_loops(builder, world, process, fold) < 0)
+			return -ENOMEM;
 	}
 	for (position = 0; (thread = world_next_thread(world, &position));)
 		if (report_thread(builder, thread) < 0)
 			return -ENOMEM;
+	for (uint32_t i = 0; i < report->process_count; i++) {
+		const struct process *process = report->processes[i].process;
+		const struct process_fold *fold = process->data;
+
+		if (fold && !process->stands_for && report_heirs(builder, &fold->heirs) < 0)
+			return -ENOMEM;
+	}
 	return builder->ended ? report_ended(builder) : 0;
 }
 

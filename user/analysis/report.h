@@ -335,8 +335,8 @@ struct freeze {
 
 struct loop_report {
 	const struct loop *loop;
-	uint32_t stands_for;  /* so many, of processes that have ended; 0: it is a loop. Else … */
-	uint64_t observed_ns; /* … how long each one's process was observed, added up */
+	uint32_t stands_for;  /* so many, of what has ended; 0: it is a loop */
+	uint64_t observed_ns; /* how long its thread was; of all that it stands for together */
 	struct dist turn;     /* whole turns; turn.count is `turns` in JSON */
 	struct stall *stalls; /* in order of time: all, or the longest that fit in
 				 STALLS_BYTES_MAX */

@@ -36,6 +36,8 @@ static struct stalls_seen see_stalls(const struct report *report, const struct l
 		seen.since_before |= stall->earlier && stall->start == report->window.start;
 		seen.ongoing |= stall->ongoing;
 	}
+	if (!loop->stall_count)
+		seen.longest = loop->longest_ns;
 	return seen;
 }
 
@@ -150,6 +152,17 @@ static uint64_t unknown_of(const struct process_report *process, const struct th
 	return 0;
 }
 
+static void add_iterations(struct text_buffer *text, uint64_t count, uint64_t longest_ns,
+			   bool in_part)
+{
+	text_add(text, " in ");
+	text_add_number_of(text, count, in_part ? "complete iteration" : "iteration",
+			   in_part ? "complete iterations" : "iterations");
+	text_add(text, ", the longest ");
+	text_add_duration(text, longest_ns);
+	text_add(text, ".");
+}
+
 static void add_no_stall(struct text_buffer *text, const struct report *report,
 			 const struct process_report *process, const struct loop_report *loop)
 {
@@ -160,22 +173,108 @@ static void add_no_stall(struct text_buffer *text, const struct report *report,
 		 unknown >= report->stall_ns ? "was seen to have" : "had");
 	text_add_duration(text, report->stall_ns);
 	text_add(text, ")");
-	if (loop->longest_ns) {
-		text_add(text, " in ");
-		text_add_number_of(text, loop->turn.count,
-				   unknown ? "complete iteration" : "iteration",
-				   unknown ? "complete iterations" : "iterations");
-		text_add(text, ", the longest ");
-		text_add_duration(text, loop->longest_ns);
-		text_add(text, ".");
-	} else {
+	if (loop->longest_ns)
+		add_iterations(text, loop->turn.count, loop->longest_ns, unknown != 0);
+	else
 		text_add(text, unknown ? ", and no complete iteration." : ": it was idle.");
-	}
 	if (unknown >= report->stall_ns) {
 		text_add(text, " But ");
 		text_add_share(text, unknown, text_window_ns(report));
 		text_add(text, " of its time is unknown, and a stall may hide there.");
 	}
+}
+
+/* ── many loops ──────────────────────────────────────────────────────────── */
+
+/* Of more than that many loops of which nothing else is to be said than that they had no stall, one
+ * is told, and the others together: a service may begin one for each request. */
+#define CALM_TOLD 4
+
+struct calm {
+	uint64_t loops, turns, longest_ns;
+	bool in_part; /* some of their time is unknown */
+};
+
+static bool is_calm(const struct report *report, const struct process_report *process,
+		    const struct loop_report *loop)
+{
+	return !process->process->stands_for && !loop_stall_count(loop) &&
+	       unknown_of(process, loop->loop->thread) < report->stall_ns;
+}
+
+/* Which of them is told by itself; NULL: they stand for others. */
+static const struct loop_report *busiest_of(const struct report *report,
+					    const struct process_report *process)
+{
+	const struct loop_report *busiest = NULL;
+
+	for (uint32_t i = 0; i < process->loop_count; i++) {
+		const struct loop_report *loop = &process->loops[i];
+
+		if (is_calm(report, process, loop) && !loop->stands_for &&
+		    (!busiest || loop->turn.sum_ns > busiest->turn.sum_ns))
+			busiest = loop;
+	}
+	return busiest;
+}
+
+static struct calm calm_but(const struct report *report, const struct process_report *process,
+			    const struct loop_report *told)
+{
+	struct calm calm = {0};
+
+	for (uint32_t i = 0; i < process->loop_count; i++) {
+		const struct loop_report *loop = &process->loops[i];
+
+		if (loop == told || !is_calm(report, process, loop))
+			continue;
+		calm.loops += loop->stands_for ? loop->stands_for : 1;
+		calm.turns += loop->turn.count;
+		calm.in_part |= unknown_of(process, loop->loop->thread) != 0;
+		if (loop->longest_ns > calm.longest_ns)
+			calm.longest_ns = loop->longest_ns;
+	}
+	return calm;
+}
+
+static void put_calm(const struct report *report, const struct calm *calm,
+		     const struct paragraph_sink *sink)
+{
+	struct text_buffer text = {0};
+
+	text_add_number_of(&text, calm->loops, "other event loop", "other event loops");
+	text_add(&text, " had no stalls (≥" NBSP);
+	text_add_duration(&text, report->stall_ns);
+	text_add(&text, ")");
+	if (calm->longest_ns)
+		add_iterations(&text, calm->turns, calm->longest_ns, calm->in_part);
+	else
+		text_add(&text, calm->in_part ? ", and no complete iteration." : ": idle.");
+	sink->put(sink->ctx, &text);
+}
+
+static void put_loops(const struct report *report, const struct process_report *process,
+		      const struct paragraph_sink *sink)
+{
+	const struct loop_report *told = busiest_of(report, process);
+	const struct calm others = calm_but(report, process, told);
+
+	for (uint32_t i = 0; i < process->loop_count; i++) {
+		const struct loop_report *loop = &process->loops[i];
+		struct text_buffer text = {0};
+
+		if (others.loops >= CALM_TOLD && loop != told && is_calm(report, process, loop))
+			continue;
+		if (loop_stall_count(loop))
+			add_stalls(&text, report, process, loop);
+		else
+			add_no_stall(&text, report, process, loop);
+		if (text.bytes[0] == 't')
+			text.bytes[0] = 'T';
+		sink->put(sink->ctx, &text);
+	}
+	if (others.loops >= CALM_TOLD)
+		put_calm(report, &others, sink);
 }
 
 static void add_no_loop(struct text_buffer *text)
@@ -303,15 +402,5 @@ void verdict_paragraphs(const struct report *report, const struct process_report
 		add_no_loop(&text);
 		sink->put(sink->ctx, &text);
 	}
-	for (uint32_t i = 0; i < process->loop_count; i++) {
-		struct text_buffer text = {0};
-
-		if (process->loops[i].stall_count)
-			add_stalls(&text, report, process, &process->loops[i]);
-		else
-			add_no_stall(&text, report, process, &process->loops[i]);
-		if (text.bytes[0] == 't')
-			text.bytes[0] = 'T';
-		sink->put(sink->ctx, &text);
-	}
+	put_loops(report, process, sink);
 }

@@ -82,11 +82,10 @@ uint32_t service_process_count(const struct report *report)
 
 /* ── of all ──────────────────────────────────────────────────────────────── */
 
-static void count_loop(struct unresponsive *all, const struct loop_report *loop,
-		       uint64_t observed_ns)
+static void count_loop(struct unresponsive *all, const struct loop_report *loop)
 {
 	all->loops += loop->stands_for ? loop->stands_for : 1;
-	all->observed_ns += loop->stands_for ? loop->observed_ns : observed_ns;
+	all->observed_ns += loop->observed_ns;
 	all->stalls += loop_stall_count(loop);
 	all->ns += state_sums_total(&loop->stalled.states);
 	all->gc_ns += loop->stalled.gc_ns;
@@ -110,7 +109,6 @@ struct unresponsive unresponsive_of(const struct report *report)
 
 	for (uint32_t p = 0; p < report->process_count; p++)
 		for (uint32_t i = 0; i < report->processes[p].loop_count; i++)
-			count_loop(&all, &report->processes[p].loops[i],
-				   process_observed_ns(report, &report->processes[p]));
+			count_loop(&all, &report->processes[p].loops[i]);
 	return all;
 }

@@ -35,8 +35,9 @@ void text_add_thread(struct text_buffer *text, const struct report *report,
 	const char *name = thread_name(report, thread);
 
 	if (thread->stands_for) {
-		text_add(text, thread->loop ? "processes that have ended"
-					    : "threads of processes that have ended");
+		text_add(text, !thread->process->stands_for ? "threads that have ended"
+			       : thread->loop		    ? "processes that have ended"
+					      : "threads of processes that have ended");
 		return;
 	}
 	if (!*name) {

@@ -2,6 +2,7 @@
 """The short form of `make soak`: a service that restarts its workers, so fast that more have ended
 than are reported one by one."""
 
+import json
 import os
 import sys
 
@@ -17,3 +18,38 @@ def test_memory_does_not_grow_with_the_workers_that_have_ended():
     run = soak.Soak(harness.GILSCOPE, plan, harness.undisturbed())
     assert not run.run(), (run.faults, run.samples)
     assert run.stands_for > 40 and len(run.marks) > 20, run.summary()
+
+
+def test_threads_that_have_ended_are_summed_up():
+    seconds, kept, after_s = 12, 256, 5  # as docs/model.md says
+    app = harness.App(
+        [
+            harness.DEBIAN_PYTHON,
+            os.path.join(harness.APPS, "service/threads_truth.py"),
+            str(seconds),
+        ],
+        stdin=harness.subprocess.PIPE,
+        stdout=harness.subprocess.PIPE,
+        text=True,
+    )
+    with app:
+        assert app.process.stdout.readline() == "ready\n"
+        with harness.Running("attach", app.pid, "--json", "-d", "100s") as running:
+            print(file=app.process.stdin, flush=True)
+            truth = json.loads(app.process.stdout.readline())
+            done = running.finish()
+    assert done.status == 0, done
+    [process] = json.loads(done.stdout)["processes"]
+    threads, loops = process["threads"], process["loops"]
+    begun = sum(thread.get("stands_for", 1) for thread in threads) - 1
+    [loop] = [loop for loop in loops if loop["tid"] == app.pid]
+    assert begun == truth["threads"]
+    assert len(threads) < truth["threads"] * after_s / seconds + 2 * kept + 100, len(threads)
+    assert len(threads) < begun, "none was summed up: the test proves nothing"
+    assert all(
+        any(
+            abs(stall["start_ns"] - begin) < 5e6 and abs(stall["end_ns"] - end) < 5e6
+            for stall in loop["stalls"]
+        )
+        for begin, end in truth["marks"]
+    )

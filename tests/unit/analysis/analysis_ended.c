@@ -11,7 +11,13 @@
 
 #include "tests/sim/gilrun.h"
 
-#define PARENT 50
+#include "tests/sim/report_sums.h"
+
+#define PARENT	50
+#define LASTING 40 /* process that lives, when workers are threads of it */
+
+static bool workers_are_threads;
+static uint64_t stall_ns = 300;
 
 static void define_threads(void)
 {
@@ -22,12 +28,6 @@ static void define_threads(void)
 				id);
 		define_stack(id, (struct stack_frame){id, id}, (struct stack_frame){0});
 	}
-}
-
-static uint64_t mix(uint64_t hash, uint64_t word)
-{
-	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
-	return hash ^ hash >> 29;
 }
 
 /* ── the stream ──────────────────────────────────────────────────────────── */
@@ -41,7 +41,7 @@ static void setup(uint32_t kept, bool partial, bool growth)
 		.version = "0.1.0", .mode = MODE_EXACT, .stacks = true, .rate_hz = 10000000};
 
 	define_threads();
-	builder = report_builder_new(300, &head, names, (struct handler_finder *)names);
+	builder = report_builder_new(stall_ns, &head, names, (struct handler_finder *)names);
 	assert_non_null(builder);
 	report_builder_keep_ended(builder, kept, 0);
 	if (growth)
@@ -50,6 +50,11 @@ static void setup(uint32_t kept, bool partial, bool growth)
 	assert_non_null(world);
 	sink = world_sink(world);
 	now = 1;
+}
+
+static uint32_t process_of_worker(uint32_t worker)
+{
+	return workers_are_threads ? LASTING : SIM_PID + 1000 + worker % 7 * 50;
 }
 
 static uint32_t task_of_worker(uint32_t worker, uint32_t tid)
@@ -61,18 +66,26 @@ static void renumber(uint32_t worker, union event *event)
 {
 	event->hdr.tid = task_of_worker(worker, event->hdr.tid);
 	switch (event->hdr.type) {
+	case EV_GIL:
+	case EV_EPOLL:
+		event->hdr.tid = process_of_worker(worker);
+		break;
 	case EV_THREAD:
-		event->thread.pid = task_of_worker(worker, event->thread.pid);
+		event->thread.pid = process_of_worker(worker);
+		/* else it would be a late word of the one that had this tid before */
+		event->hdr.flags |= workers_are_threads ? EVF_THREAD_NEW : 0;
 		break;
 	case EV_OBSERVE:
 		event->observe.holder = task_of_worker(worker, event->observe.holder);
 		break;
 	case EV_RUN:
-		event->run.pid = task_of_worker(worker, SIM_PID);
+		event->run.pid = process_of_worker(worker);
 		break;
 	default:
 		break;
 	}
+	if (workers_are_threads)
+		return;
 	switch (event->hdr.type) {
 	case EV_TAKE:
 	case EV_DROP:
@@ -140,30 +153,20 @@ static void stop_world(uint32_t worker, uint32_t pid)
 	put((union event){.switch_in = {.hdr = {.type = EV_SWITCH_IN, .tid = waits}}});
 }
 
-/* Every fourth is killed. */
-static void run_worker(uint32_t worker, bool partial, uint32_t steps)
+static void end_threads(void)
 {
-	static struct sim sim;
-	const uint32_t pid = task_of_worker(worker, SIM_PID);
-	struct process_info info = {
-		.pid = pid, .parent = PARENT, .gil_enabled = true, .gc = GC_PROBES};
-	uint64_t begin = now;
+	const struct thread *thread;
+	uint32_t position = 0;
 
-	sim_init(&sim, worker + 1, partial);
-	sim_run(&sim, steps, 20);
-	assert_int_equal(sink_process(&sink, &info), 0);
-	for (uint32_t i = 0; i < sim.events.count; i++) {
-		union event event = sim.events.at[i].event;
+	while ((thread = world_next_thread(world, &position)))
+		if (!thread->gone && thread->tid != LASTING)
+			put((union event){.thread_exit = {.hdr = {.type = EV_THREAD_EXIT,
+								  .tid = thread->tid}}});
+}
 
-		if (event.hdr.type == EV_WINDOW && (worker || event.hdr.flags & EVF_WINDOW_END))
-			continue;
-		renumber(worker, &event);
-		event.hdr.ts = begin + event.hdr.ts - sim.events.at[0].event.hdr.ts;
-		now = event.hdr.ts;
-		assert_int_equal(sink_event(&sink, &event), 0);
-	}
-	sim_done(&sim);
-	stop_world(worker, pid);
+/* Every fourth is killed. */
+static void end_process(uint32_t worker, uint32_t pid)
+{
 	if (worker % 4 == 3)
 		put((union event){.signal = {.hdr = {.type = EV_SIGNAL, .tid = pid, .aux = 9},
 					     .sender = worker > 4
@@ -174,114 +177,47 @@ static void run_worker(uint32_t worker, bool partial, uint32_t steps)
 	put((union event){.process_exit = {.hdr = {.type = EV_PROCESS_EXIT, .tid = pid}}});
 }
 
-/* ── sums ────────────────────────────────────────────────────────────────── */
-
-struct sums {
-	uint64_t threads, gils, loops, stalls, flames, waits, blame, totals, deaths, processes;
-	uint64_t pauses, paused_ns, longest_pause_ns;
-};
-
-static uint64_t states_digest(uint64_t seed, const struct state_sums *sums)
+/* Of a process that lasts, everything but what declares it again. */
+static bool is_fed(uint32_t worker, const union event *event)
 {
-	uint64_t digest = 0;
-
-	for (unsigned int n = 0; n < TS_COUNT; n++)
-		digest += mix(seed, n) * sums->ns[n];
-	return digest;
-}
-
-static void add_stall(struct sums *sums, const struct stall *stall)
-{
-	uint64_t seed = mix(stall->start, stall->end), digest = 1;
-
-	digest += states_digest(seed, &stall->what.states);
-	for (uint32_t i = 0; i < stall->what.blocker_count; i++) {
-		assert_non_null(stall->what.blockers[i].thread->process);
-		digest += states_digest(seed, &stall->what.blockers[i].states);
-		digest += states_digest(seed, &stall->what.blockers[i].stacks[0].states);
-	}
-	for (uint32_t i = 0; i < stall->what.lock_count; i++)
-		digest += mix(seed, stall->what.locks[i].ns + !stall->what.locks[i].by->process);
-	sums->stalls += digest + mix(seed, stall->handler.frame.function);
-}
-
-static void add_loop(struct sums *sums, const struct loop_report *loop)
-{
-	sums->loops += (loop->stands_for ? loop->stands_for : 1) + loop->turn.count +
-		       3 * loop->turn.sum_ns + 5 * loop->freezes + 7 * loop_stall_count(loop) +
-		       states_digest(1, &loop->stalled.states) +
-		       11 * (uint64_t)(dist_percentile(&loop->turn, 1) > loop->turn.max_ns);
-	for (uint32_t i = 0; i < loop->stall_count; i++)
-		add_stall(sums, &loop->stalls[i]);
-}
-
-static void add_process(struct sums *sums, const struct process_report *process)
-{
-	sums->threads += states_digest(2, &process->states);
-	sums->processes += process->process->stands_for ? process->process->stands_for : 1;
-	sums->deaths += process->process->death.known;
-	sums->pauses += process_pauses(process).count;
-	sums->paused_ns += process_pauses(process).ns;
-	if (process_pauses(process).worst_ns > sums->longest_pause_ns)
-		sums->longest_pause_ns = process_pauses(process).worst_ns;
-	for (uint32_t i = 0; i < process->thread_count; i++) {
-		const struct thread_report *thread = &process->threads[i];
-
-		assert_ptr_equal(thread->thread->process, process->process);
-		sums->processes += thread->thread->stands_for ? thread->thread->stands_for : 1;
-		sums->threads += states_digest(1, &thread->states) + 3 * thread->holds +
-				 5 * thread->waits + 7 * thread->held_ns + 11 * thread->sampled_ns +
-				 13 * thread->starved.count;
-	}
-	for (uint32_t i = 0; i < process->gil_count; i++) {
-		const struct gil_report *gil = &process->gils[i];
-
-		sums->gils += gil->held_ns + 3 * gil->contended_ns + 5 * gil->handoffs +
-			      7 * gil->forced + 11 * gil->hold.count + 13 * gil->hold.sum_ns +
-			      17 * gil->wait.count + 19 * gil->wait.sum_ns;
-	}
-	for (uint32_t i = 0; i < process->loop_count; i++)
-		add_loop(sums, &process->loops[i]);
-}
-
-static void add_flames(struct sums *sums, const struct report *report)
-{
-	for (uint32_t i = 0; i < report->flame_count; i++) {
-		const struct flame *flame = &report->flames[i];
-
-		assert_true(flame->thread->process->index < report->process_count);
-		sums->flames += mix(mix(flame->stack, flame->state), flame->in_turn) * flame->ns;
-	}
-	for (uint32_t i = 0; i < report->wait_flame_count; i++) {
-		const struct wait_flame *wait = &report->wait_flames[i];
-
-		sums->waits += mix(mix(wait->waiter_stack, wait->holder_stack), !wait->holder) *
-			       (wait->ns + 3 * wait->asleep_ns + 5 * wait->no_cpu_ns);
-	}
-	for (uint32_t i = 0; i < report->blame_count; i++) {
-		const struct blame *blame = &report->blame[i];
-		uint64_t seed = blame->handler.frame.function;
-
-		sums->blame += states_digest(seed, &blame->loop) +
-			       states_digest(seed + 1, &blame->elsewhere) +
-			       mix(seed, 1) * blame->made_wait_ns +
-			       mix(seed, 2) * blame->made_loops_wait_ns +
-			       mix(seed, 3) * blame->stalls + mix(seed, 4) * blame->stall_ns +
-			       mix(seed, 5) * blame->worst_ns + mix(seed, 6) * blame->samples;
+	switch (event->hdr.type) {
+	case EV_WINDOW:
+		return !worker && !(event->hdr.flags & EVF_WINDOW_END);
+	case EV_GIL:
+		return !worker || !workers_are_threads;
+	default:
+		return true;
 	}
 }
 
-static struct sums sums_of(const struct report *report)
+static void run_worker(uint32_t worker, bool partial, uint32_t steps)
 {
-	struct sums sums = {0};
+	static struct sim sim;
+	const uint32_t pid = process_of_worker(worker);
+	struct process_info info = {
+		.pid = pid, .parent = PARENT, .gil_enabled = true, .gc = GC_PROBES};
+	uint64_t begin = now;
 
-	for (uint32_t i = 0; i < report->process_count; i++)
-		add_process(&sums, &report->processes[i]);
-	for (uint32_t i = 0; i < report->ended_death_count; i++)
-		sums.deaths += report->ended_deaths[i].count;
-	add_flames(&sums, report);
-	sums.totals = mix(mix(report->unknown_ns, report->sampled_ns), report->thread_ns);
-	return sums;
+	sim_init(&sim, worker + 1, partial);
+	sim_run(&sim, steps, 20);
+	if (!worker || !workers_are_threads)
+		assert_int_equal(sink_process(&sink, &info), 0);
+	for (uint32_t i = 0; i < sim.events.count; i++) {
+		union event event = sim.events.at[i].event;
+
+		if (!is_fed(worker, &event))
+			continue;
+		renumber(worker, &event);
+		event.hdr.ts = begin + event.hdr.ts - sim.events.at[0].event.hdr.ts;
+		now = event.hdr.ts;
+		assert_int_equal(sink_event(&sink, &event), 0);
+	}
+	sim_done(&sim);
+	stop_world(worker, pid);
+	if (workers_are_threads)
+		end_threads();
+	else
+		end_process(worker, pid);
 }
 
 static struct sums run_service(uint32_t kept, uint32_t workers, bool partial)
@@ -310,7 +246,7 @@ static void compare(bool partial)
 
 	assert_true(all.stalls && all.waits && all.blame);
 	assert_true(all.processes > 2 * WORKERS); /* and threads */
-	assert_int_equal(all.deaths, WORKERS / 4);
+	assert_int_equal(all.deaths, workers_are_threads ? 0 : WORKERS / 4);
 	assert_int_equal(all.pauses, WORKERS);
 	for (size_t i = 0; i < sizeof(all) / sizeof(uint64_t); i++) {
 		if (((const uint64_t *)&all)[i] != ((const uint64_t *)&few)[i] ||
@@ -329,6 +265,13 @@ static void the_sums_are_those_of_a_world_that_frees_nothing(void **state)
 
 static void also_with_contended_transitions_alone(void **state)
 {
+	compare(true);
+}
+
+static void so_are_those_of_threads_of_one_process(void **state)
+{
+	workers_are_threads = true;
+	compare(false);
 	compare(true);
 }
 
@@ -355,20 +298,19 @@ static struct held held_now(void)
 	return held;
 }
 
-static void nothing_grows_with_the_number_of_workers(void **state)
+static void run_many(uint32_t workers, uint32_t kept)
 {
-	enum { WORKERS = 20000, KEPT = 16 };
 	struct held early = {0}, held;
 
-	setup(KEPT, false, false);
-	for (uint32_t worker = 0; worker < WORKERS; worker++) {
+	setup(kept, false, false);
+	for (uint32_t worker = 0; worker < workers; worker++) {
 		run_worker(worker, false, 40);
 		world_tidy(world);
 		held = held_now();
 		for (size_t i = 0; i < sizeof(held) / sizeof(uint64_t); i++) {
 			uint64_t *most = &((uint64_t *)&early)[i];
 
-			if (worker < WORKERS / 2)
+			if (worker < workers / 2)
 				*most = later(*most, ((uint64_t *)&held)[i]);
 			else if (((uint64_t *)&held)[i] > *most + *most / 4)
 				fail_msg(
@@ -377,13 +319,30 @@ static void nothing_grows_with_the_number_of_workers(void **state)
 					(unsigned long long)*most);
 		}
 	}
-	assert_true(held.processes <= 2 * KEPT);
+	assert_true(held.processes <= 2 * kept);
 	assert_null(world_window(world).full);
 	world_end(world, now);
 	finish();
+}
+
+static void nothing_grows_with_the_number_of_workers(void **state)
+{
+	enum { WORKERS = 20000, KEPT = 16 };
+
+	run_many(WORKERS, KEPT);
 	assert_int_equal(found->processes[found->process_count - 1].process->stands_for +
 				 found->process_count - 1,
 			 WORKERS);
+}
+
+static void nor_with_the_number_of_threads(void **state)
+{
+	enum { WORKERS = 20000, KEPT = 16 };
+
+	workers_are_threads = true;
+	stall_ns = UINT64_MAX; /* who had a part in a listed one stays */
+	run_many(WORKERS, KEPT);
+	assert_int_equal(found->process_count, 1);
 }
 
 /* ── live views ──────────────────────────────────────────────────────────── */
@@ -425,7 +384,7 @@ static uint64_t view_digest(const struct live_view *view)
 
 struct watched {
 	uint64_t digest;
-	uint32_t processes;
+	uint32_t processes, threads;
 };
 
 static struct watched watch(uint32_t kept, uint32_t workers)
@@ -454,6 +413,8 @@ static struct watched watch(uint32_t kept, uint32_t workers)
 	assert_true(chosen && chosen->loop->thread->process->info.pid);
 	for (uint32_t position = 0; world_next_process(world, &position);)
 		watched.processes++;
+	for (uint32_t position = 0; world_next_thread(world, &position);)
+		watched.threads++;
 	live_stall_put(chosen);
 	live_view_done(&view);
 	live_free(live);
@@ -470,6 +431,18 @@ static void a_live_view_shows_the_same(void **state)
 	assert_int_equal(all.digest, none.digest);
 	assert_int_equal(all.processes, WORKERS);
 	assert_true(none.processes < WORKERS && names_read);
+}
+
+static void also_of_threads_of_one_process(void **state)
+{
+	enum { WORKERS = 250 };
+	struct watched all, none;
+
+	workers_are_threads = true;
+	all = watch(UINT32_MAX / 2, WORKERS);
+	none = watch(0, WORKERS);
+	assert_int_equal(all.digest, none.digest);
+	assert_true(none.threads < all.threads / 2);
 }
 
 /* Those with the longest stalls stay, and those that did not end well. */
@@ -502,14 +475,24 @@ static void the_interesting_ones_stay(void **state)
 	assert_true(longest > longest_of_ended && shortest);
 }
 
+static int end_of_test(void **state)
+{
+	workers_are_threads = false;
+	stall_ns = 300;
+	return teardown(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(the_sums_are_those_of_a_world_that_frees_nothing,
 					  teardown),
 		cmocka_unit_test_teardown(also_with_contended_transitions_alone, teardown),
+		cmocka_unit_test_teardown(so_are_those_of_threads_of_one_process, end_of_test),
 		cmocka_unit_test_teardown(nothing_grows_with_the_number_of_workers, teardown),
+		cmocka_unit_test_teardown(nor_with_the_number_of_threads, end_of_test),
 		cmocka_unit_test_teardown(a_live_view_shows_the_same, teardown),
+		cmocka_unit_test_teardown(also_of_threads_of_one_process, end_of_test),
 		cmocka_unit_test_teardown(the_interesting_ones_stay, teardown),
 	};
 

@@ -67,10 +67,11 @@ static void streamed_keys_follow_the_others(void **state)
 	(void)state;
 	json_put(&out, "{");
 	json_put_value(&out,
-		       JSON_NEW(report_loop, .tid = json_uint(7), .kind = json_string("asyncio"),
-				.evidence = json_string("python"), .turns = json_uint(0),
-				.turn = json_null(), .longest_ns = json_uint(0),
-				.freezes = json_uint(0), .longest_freeze = json_null()),
+		       JSON_NEW(report_loop, .tid = json_uint(7), .stands_for = JSON_LEFT_OUT,
+				.kind = json_string("asyncio"), .evidence = json_string("python"),
+				.turns = json_uint(0), .turn = json_null(),
+				.longest_ns = json_uint(0), .freezes = json_uint(0),
+				.longest_freeze = json_null()),
 		       JSON_EMBED | JSON_COMPACT);
 	json_put_key(&out, ",", JSON_KEY(report_loop, stalls));
 	json_put(&out, "[]}");

@@ -278,6 +278,7 @@ static void fill_loop(struct made *made)
 	made->loop.kind = LOOP_UVLOOP;
 	made->loop.by_behaviour = true;
 	made->loop_report = (struct loop_report){.loop = &made->loop,
+						 .observed_ns = 1211,
 						 .stalls = made->stalls,
 						 .stall_count = 2,
 						 .stalls_left_out = 1502,

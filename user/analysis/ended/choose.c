@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* choose.c - which of the processes that have ended are not reported one by one any more, and what
- * stands for them. */
+ * becomes of them. */
 #include "analysis/ended/ended.h"
 
 #include <errno.h>
@@ -66,10 +66,10 @@ static uint32_t list_candidates(const struct report_builder *builder, const stru
 }
 
 /* Half as many more than are kept, so that the work is done for many at a time. */
-bool ended_choose(void *ctx, const struct world *world, struct world_ended gone)
+static bool choose_processes(struct report_builder *builder, const struct world *world,
+			     uint32_t ended)
 {
-	struct report_builder *builder = ctx;
-	uint32_t ended = gone.processes, kept = builder->ended_kept, count;
+	uint32_t kept = builder->ended_kept, count;
 	struct candidate *list;
 
 	if (ended <= kept + kept / 2)
@@ -87,6 +87,17 @@ bool ended_choose(void *ctx, const struct world *world, struct world_ended gone)
 		list[i].process->leaves = true;
 	free(list);
 	return count;
+}
+
+bool ended_choose(void *ctx, const struct world *world, struct world_ended gone)
+{
+	struct report_builder *builder = ctx;
+	bool any;
+
+	if (builder->error)
+		return false;
+	any = choose_processes(builder, world, gone.processes);
+	return ended_choose_threads(builder, world, gone.threads) || any;
 }
 
 /* ── what stands for them ────────────────────────────────────────────────── */
@@ -108,55 +119,6 @@ static struct ended *ended_of(struct report_builder *builder, const struct proce
 	ended->process.loops_known = first->loops_known;
 	ended->process.gone = true;
 	return ended;
-}
-
-static struct heir *heir_new(struct report_builder *builder, const struct thread *thread,
-			     bool had_loop, uint32_t pool)
-{
-	struct ended *ended = builder->ended;
-	struct heir *heir = calloc(1, sizeof(*heir));
-
-	if (heir) {
-		heir->pool = pool;
-		heir->thread = (struct thread){.process = &ended->process,
-					       .index = UINT32_MAX,
-					       .python = thread->python,
-					       .gone = true,
-					       .sysno = SYSNO_NONE,
-					       .cpu = CPU_NONE,
-					       .comm = "(ended)"};
-	}
-	if (!heir || !thread_fold_new(builder, &heir->thread)) {
-		free(heir);
-		check(builder, -ENOMEM);
-		return NULL;
-	}
-	((struct thread_fold *)heir->thread.data)->had_loop = had_loop;
-	((struct thread_fold *)heir->thread.data)->was_pool = pool;
-	return ended->heirs[ended->heir_count++] = heir;
-}
-
-struct thread *ended_heir(struct report_builder *builder, const struct thread *thread)
-{
-	const struct thread_fold *fold = thread->data;
-	bool had_loop = fold && fold->had_loop;
-	uint32_t pool = fold && !had_loop ? fold->was_pool : 0;
-	struct ended *ended = builder->ended;
-	struct heir *heir = NULL;
-
-	/* there is always room for those of no pool: one with a loop, one of Python, one other */
-	if (ended->heir_count + 3 > ENDED_HEIRS_MAX)
-		pool = 0;
-	for (uint32_t i = 0; i < ended->heir_count && !heir; i++) {
-		struct thread *known = &ended->heirs[i]->thread;
-
-		if (known->python == thread->python && ended->heirs[i]->pool == pool &&
-		    ((struct thread_fold *)known->data)->had_loop == had_loop)
-			heir = ended->heirs[i];
-	}
-	if (!heir)
-		heir = heir_new(builder, thread, had_loop, pool);
-	return heir ? &heir->thread : NULL;
 }
 
 static bool same_death(const struct process *a, const struct process *b)
@@ -201,14 +163,23 @@ static void move_process(struct report_builder *builder, struct process *process
 	if (!ended->process.sites_fault)
 		ended->process.sites_fault = process->sites_fault;
 	move_death(ended, process);
-	for (uint32_t n = 0; n < fold->loop_count; n++) {
-		const struct thread *thread = fold->loops[n]->loop->thread;
+	for (uint32_t i = 0; i < fold->heirs.count; i++)
+		fold->heirs.list[i]->thread.leaves = true;
+}
+
+static void note_loops(const struct process_fold *process)
+{
+	for (uint32_t n = 0; n < process->loop_count; n++) {
+		const struct thread *thread = process->loops[n]->loop->thread;
 
 		((struct thread_fold *)thread->data)->had_loop = false;
 	}
-	for (uint32_t n = 0; n < fold->loop_count; n++)
-		if (!loop_was_none(fold->loops[n]))
-			((struct thread_fold *)fold->loops[n]->loop->thread->data)->had_loop = true;
+	for (uint32_t n = 0; n < process->loop_count; n++) {
+		const struct thread *thread = process->loops[n]->loop->thread;
+
+		if (!loop_was_none(process->loops[n]))
+			((struct thread_fold *)thread->data)->had_loop = true;
+	}
 }
 
 /* ── all of it ───────────────────────────────────────────────────────────── */
@@ -219,6 +190,7 @@ static void move_threads(struct report_builder *builder)
 
 	while ((fold = *link)) {
 		if (!fold->report.thread->leaves) {
+			ended_redirect(builder, fold);
 			link = &fold->next;
 			continue;
 		}
@@ -227,7 +199,25 @@ static void move_threads(struct report_builder *builder)
 	}
 }
 
-static void move_loops(struct report_builder *builder)
+/* Their heirs' are appended to the same list. */
+static void move_loops(struct report_builder *builder, struct process_fold *process)
+{
+	for (uint32_t n = 0; n < process->loop_count;) {
+		struct loop_fold *loop = process->loops[n];
+
+		if (!loop->loop->thread->leaves) {
+			n++;
+			continue;
+		}
+		process->loop_count--;
+		memmove(&process->loops[n], &process->loops[n + 1],
+			(process->loop_count - n) * sizeof(struct loop_fold *));
+		builder->loop_count--;
+		ended_move_loop(builder, loop);
+	}
+}
+
+static void drop_processes(struct report_builder *builder)
 {
 	struct process_fold **link = &builder->processes, *fold;
 
@@ -237,11 +227,7 @@ static void move_loops(struct report_builder *builder)
 			continue;
 		}
 		*link = fold->next;
-		for (uint32_t n = 0; n < fold->loop_count; n++)
-			ended_move_loop(builder, fold->loops[n]);
-		builder->loop_count -= fold->loop_count;
-		free(fold->loops);
-		free(fold);
+		process_fold_free(fold);
 	}
 }
 
@@ -276,7 +262,7 @@ static void add_observed(struct report_builder *builder, const struct world *wor
 		const struct thread *thread = fold->report.thread;
 		struct process_fold *of = thread->leaves ? thread->process->data : NULL;
 
-		if (of && (thread->python || fold->had_loop))
+		if (of && !thread->stands_for && (thread->python || fold->had_loop))
 			of->observed_ns = later(of->observed_ns,
 						state_sums_total(&fold->report.states));
 	}
@@ -290,26 +276,31 @@ static void add_observed(struct report_builder *builder, const struct world *wor
 void ended_forget(void *ctx, const struct world *world)
 {
 	struct report_builder *builder = ctx;
+	struct process_fold *fold;
 	struct process *process;
 	uint32_t position = 0;
 
 	while ((process = world_next_process(world, &position)))
 		if (process->leaves)
 			move_process(builder, process);
-	if (!builder->ended)
+	if (builder->error)
 		return;
+	for (fold = builder->processes; fold; fold = fold->next)
+		note_loops(fold);
 	add_observed(builder, world);
 	report_clear(builder);
 	ended_move_pools(builder);
 	ended_move_tables(builder);
-	move_loops(builder);
+	for (fold = builder->processes; fold; fold = fold->next)
+		move_loops(builder, fold);
 	move_gils(builder, world);
 	move_threads(builder);
+	drop_processes(builder);
 }
 
 void ended_free(struct ended *ended)
 {
-	for (uint32_t i = 0; ended && i < ended->heir_count; i++)
-		free(ended->heirs[i]);
+	if (ended)
+		heirs_done(&ended->heirs);
 	free(ended);
 }

@@ -8,12 +8,6 @@
 
 /* ── threads ─────────────────────────────────────────────────────────────── */
 
-static const struct thread *heir_or_self(struct report_builder *builder,
-					 const struct thread *thread)
-{
-	return thread && thread->leaves ? ended_heir(builder, thread) : thread;
-}
-
 static void point_to_heirs(struct report_builder *builder, struct breakdown *what)
 {
 	for (uint32_t i = 0; i < what->blocker_count; i++)
@@ -61,13 +55,19 @@ static void move_pauses(struct pauses *to, const struct pauses *from)
 	to->stack = from->stack;
 }
 
+/* What leaves may stand for others itself. */
+static uint32_t how_many(uint32_t stands_for)
+{
+	return stands_for ? stands_for : 1;
+}
+
 void ended_move_thread(struct report_builder *builder, struct thread_fold *thread)
 {
 	const struct thread *heir = ended_heir(builder, thread->report.thread);
 	struct thread_fold *to = heir ? heir->data : NULL;
 
 	if (to) {
-		((struct thread *)heir)->stands_for++;
+		((struct thread *)heir)->stands_for += how_many(thread->report.thread->stands_for);
 		state_sums_add(&to->report.states, &thread->report.states);
 		for (int s = 0; s < TS_COUNT; s++) {
 			to->turn_ns[s] += thread->turn_ns[s];
@@ -88,6 +88,12 @@ void ended_move_thread(struct report_builder *builder, struct thread_fold *threa
 	}
 	drop_waits(builder, &thread->waiting_for);
 	free(thread);
+}
+
+void ended_redirect(struct report_builder *builder, struct thread_fold *thread)
+{
+	point_to_heirs(builder, &thread->report.starved.what);
+	point_to_heirs(builder, &thread->waiting_for);
 }
 
 /* ── loops ───────────────────────────────────────────────────────────────── */
@@ -133,27 +139,12 @@ static void move_stalls(struct report_builder *builder, struct loop_fold *to,
 		qsort(report->stalls, report->stall_count, sizeof(*report->stalls), by_start);
 }
 
-static struct loop_fold *loop_heir(struct report_builder *builder, const struct loop *loop)
+static uint64_t loop_observed_ns(const struct loop_fold *loop)
 {
-	struct thread *thread = ended_heir(builder, loop->thread);
-	struct ended *ended = builder->ended;
-	struct loop_fold *fold;
-
-	if (!thread)
-		return NULL;
-	if (!ended->has_loop) {
-		ended->has_loop = true;
-		ended->loop = (struct loop){
-			.thread = thread, .epfd = EPFD_UNKNOWN, .kind = loop->kind};
-		thread->loop = &ended->loop;
-	}
-	ended->loop.by_behaviour |= loop->by_behaviour;
-	if (ended->loop.kind != loop->kind)
-		ended->loop.kind = LOOP_UNKNOWN;
-	fold = loop_fold(builder, &ended->loop);
-	if (fold)
-		fold->ts_ended = UINT64_MAX; /* each was told in its time */
-	return fold;
+	if (loop->report.stands_for)
+		return loop->report.observed_ns;
+	return state_sums_total(
+		&((const struct thread_fold *)loop->loop->thread->data)->report.states);
 }
 
 static void move_sums(struct report_builder *builder, struct loop_fold *to, struct loop_fold *from)
@@ -170,9 +161,8 @@ static void move_sums(struct report_builder *builder, struct loop_fold *to, stru
 	    sums->freeze.end - sums->freeze.start)
 		sums->freeze = from->report.freeze;
 	sums->longest_ns = later(sums->longest_ns, from->report.longest_ns);
-	sums->stands_for++;
-	sums->observed_ns +=
-		((const struct process_fold *)from->loop->thread->process->data)->observed_ns;
+	sums->stands_for += how_many(from->report.stands_for);
+	sums->observed_ns += loop_observed_ns(from);
 }
 
 static void drop_stalls(struct report_builder *builder, const struct loop_fold *loop)
@@ -183,7 +173,7 @@ static void drop_stalls(struct report_builder *builder, const struct loop_fold *
 
 void ended_move_loop(struct report_builder *builder, struct loop_fold *loop)
 {
-	struct loop_fold *to = loop_was_none(loop) ? NULL : loop_heir(builder, loop->loop);
+	struct loop_fold *to = loop_was_none(loop) ? NULL : ended_loop_heir(builder, loop->loop);
 
 	if (to) {
 		move_sums(builder, to, loop);
@@ -223,141 +213,4 @@ void ended_move_gil(struct report_builder *builder, struct gil *gil)
 		to->longest_wait_ns = from->report.longest_wait_ns;
 		to->longest_wait_cut = from->report.longest_wait_cut;
 	}
-}
-
-/* ── tables ──────────────────────────────────────────────────────────────── */
-
-static void move_flames(struct report_builder *builder)
-{
-	struct table old = builder->flames;
-
-	builder->flames = TABLE(struct flame_entry, FLAMES_MAX);
-	for (uint32_t n = 0; n < old.count; n++) {
-		const struct flame_entry *from = table_at(&old, n);
-		struct flame_entry key = *from, *to;
-
-		key.key.thread = heir_or_self(builder, key.key.thread);
-		if (!key.key.thread)
-			continue;
-		/* never more entries than before */
-		check(builder, flames_get(&builder->flames, &key.key, &to));
-		if (!to)
-			continue;
-		to->time.ns += from->time.ns;
-		to->time.gc_ns += from->time.gc_ns;
-		to->samples += from->samples;
-		to->reported += from->reported;
-	}
-	table_done(&old);
-}
-
-static void add_wait(struct wait_time *to, const struct wait_time *from)
-{
-	to->ns += from->ns;
-	to->asleep_ns += from->asleep_ns;
-	to->no_cpu_ns += from->no_cpu_ns;
-}
-
-static void move_waits(struct report_builder *builder)
-{
-	struct table old = builder->waits;
-
-	builder->waits = TABLE(struct wait_entry, FLAMES_MAX);
-	for (uint32_t n = 0; n < old.count; n++) {
-		const struct wait_entry *from = table_at(&old, n);
-		struct wait_entry key = *from, *to;
-
-		key.key.waiter = heir_or_self(builder, key.key.waiter);
-		key.key.holder = heir_or_self(builder, key.key.holder);
-		if (!key.key.waiter)
-			continue;
-		check(builder, waits_get(&builder->waits, &key.key, &to));
-		if (!to)
-			continue;
-		add_wait(&to->time, &from->time);
-		add_wait(&to->reported, &from->reported);
-	}
-	table_done(&old);
-}
-
-void ended_move_tables(struct report_builder *builder)
-{
-	move_flames(builder);
-	move_waits(builder);
-}
-
-/* ── pools ───────────────────────────────────────────────────────────────── */
-
-static void pool_add(struct pool_fold *to, const struct pool_fold *from)
-{
-	struct pool_report *sums = &to->report;
-
-	if (!sums->kind) {
-		*sums = from->report;
-		sums->process = to->key.process;
-		to->reported.busy_ns = from->reported.busy_ns;
-		to->reported.full_ns = from->reported.full_ns;
-		to->reported.back_to_back = from->reported.back_to_back;
-		to->ts = from->ts;
-		to->id = from->id;
-		return;
-	}
-	sums->threads = from->report.threads > sums->threads ? from->report.threads : sums->threads;
-	sums->limit = from->report.limit == sums->limit ? sums->limit : 0;
-	sums->busy_max = from->report.busy_max > sums->busy_max ? from->report.busy_max
-								: sums->busy_max;
-	sums->busy_ns += from->report.busy_ns;
-	sums->full_ns += from->report.full_ns;
-	sums->full_worst_ns = later(sums->full_worst_ns, from->report.full_worst_ns);
-	sums->back_to_back += from->report.back_to_back;
-	to->reported.busy_ns += from->reported.busy_ns;
-	to->reported.full_ns += from->reported.full_ns;
-	to->reported.back_to_back += from->reported.back_to_back;
-	to->ts = later(to->ts, from->ts);
-}
-
-/* Its place in the new table, counted from 1; 0: it is in none. */
-static uint32_t move_pool(struct report_builder *builder, const struct pool_fold *from)
-{
-	struct pool_fold key = *from, *to;
-	bool leaves = from->key.process->leaves;
-
-	if (leaves) {
-		if (!from->report.threads) /* it turned out to be none */
-			return 0;
-		key.key.process = &builder->ended->process;
-	}
-	check(builder, pools_get(&builder->pools, &key.key, &to));
-	if (!to)
-		return 0;
-	if (leaves || to->report.kind)
-		pool_add(to, from);
-	else
-		*to = *from;
-	return 1 + (uint32_t)(to - (struct pool_fold *)builder->pools.entries);
-}
-
-static uint32_t place_in(const uint32_t *places, uint32_t pool)
-{
-	return places && pool ? places[pool - 1] : 0;
-}
-
-void ended_move_pools(struct report_builder *builder)
-{
-	struct table old = builder->pools;
-	uint32_t *places = calloc(old.count + 1, sizeof(*places));
-
-	if (!places)
-		check(builder, -ENOMEM);
-	builder->pools = TABLE(struct pool_fold, POOLS_MAX);
-	for (uint32_t i = 0; places && i < old.count; i++)
-		places[i] = move_pool(builder, table_at(&old, i));
-	for (struct thread_fold *fold = builder->threads; fold; fold = fold->next) {
-		fold->pool = place_in(places, fold->pool);
-		fold->was_pool = place_in(places, fold->was_pool);
-	}
-	for (uint32_t i = 0; i < builder->ended->heir_count; i++)
-		builder->ended->heirs[i]->pool = place_in(places, builder->ended->heirs[i]->pool);
-	table_done(&old);
-	free(places);
 }

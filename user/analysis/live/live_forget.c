@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes that the world frees: what is kept of them goes, too. They ended longer ago than the
- * window is long, so the view has lost nothing by it but lines that say nothing. */
+/* Processes and threads that the world frees: what is kept of them goes, too. They ended longer ago
+ * than the window is long, so the view has lost nothing by it but lines that say nothing. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/ended/ended.h"
 #include "analysis/live/live_private.h"
 
 /* ── whose an entry is: all of them begin with a pointer that says so ────── */
@@ -111,15 +112,34 @@ static void table_forget(struct live *live, struct table *table, leaving leaves,
 
 /* ── the stage ───────────────────────────────────────────────────────────── */
 
-/* Somebody may look at a stall for longer than the window is long. */
+static void spare_starved(const struct live_starved *list, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		ended_spare_breakdown(&list[i].starved.what);
+}
+
+static void spare_step(const struct step *step)
+{
+	spare_starved(step->starved, step->starved_count);
+	for (uint32_t i = 0; i < step->wait_count; i++)
+		ended_spare(step->waits[i].holder);
+}
+
+/* Somebody may look at a stall for longer than the window is long, and a wait may last longer. */
 static bool on_choose(void *ctx, const struct world *world, struct world_ended ended)
 {
 	const struct live *live = ctx;
 
 	(void)world;
 	(void)ended;
-	for (const struct live_stall *stall = live->all; stall; stall = stall->next)
+	for (const struct live_stall *stall = live->all; stall; stall = stall->next) {
 		stall->loop->thread->process->leaves = false;
+		ended_spare(stall->loop->thread);
+		ended_spare_stall(&stall->stall);
+	}
+	for (uint32_t i = 0; i < live->step_count; i++)
+		spare_step(&live->steps[i]);
+	spare_starved(live->waiting, live->waiting_count);
 	return false;
 }
 

@@ -126,13 +126,18 @@ static int fold_process(void *ctx, const struct process_info *info)
 	return sink_process(&sink, info);
 }
 
+static bool is_end(uint32_t type)
+{
+	return type == EV_PROCESS_EXIT || type == EV_THREAD_EXIT;
+}
+
 /* Nothing of the fold's or the world's is held by anybody between two events. */
 static int fold_event(void *ctx, const union event *event)
 {
 	struct pipeline *pipeline = ctx;
 	int err = world_feed(pipeline->world, event);
 
-	if (!err && event->hdr.type == EV_PROCESS_EXIT && !pipeline->growth)
+	if (!err && is_end(event->hdr.type) && !pipeline->growth)
 		world_tidy(pipeline->world);
 	return err;
 }

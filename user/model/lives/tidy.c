@@ -143,6 +143,21 @@ static void forget_relatives(struct world *w)
 	}
 }
 
+/* Of a process that lives, who has a mutex that a thread sleeps on, and who had the GIL before. */
+static void spare(const struct thread *thread)
+{
+	if (thread && !thread->process->leaves)
+		((struct thread *)thread)->leaves = false;
+}
+
+static void spare_owners(const struct world *w)
+{
+	for (uint32_t i = 0; i < w->threads.count; i++)
+		spare(((const struct thread_machine *)w->threads.items[i])->pub.lock.owner);
+	for (uint32_t i = 0; i < w->gils.count; i++)
+		spare(gil_at(w, i)->previous);
+}
+
 /* The threads of a process leave with it. What lives does not leave, whatever is marked. */
 static void mark(const struct world *w)
 {
@@ -153,6 +168,7 @@ static void mark(const struct world *w)
 
 		thread->leaves = thread->process->leaves || (thread->leaves && thread->gone);
 	}
+	spare_owners(w);
 }
 
 /* It looks at everything, so only after so many have ended that each costs little. */

@@ -332,6 +332,7 @@ static void put_loop(struct json_out *out, const struct report *report,
 	json_put_value(
 		out,
 		JSON_NEW(report_loop, .tid = json_integer(loop->loop->thread->tid),
+			 .stands_for = stands_for_json(loop->stands_for),
 			 .kind = json_string(loop_kind_name(loop->loop->kind)),
 			 .evidence = json_string(loop->loop->by_behaviour ? "behaviour" : "python"),
 			 .turns = json_uint(loop->turn.count), .turn = dist_json(&loop->turn),

@@ -83,6 +83,11 @@ static const char *kind_of(const struct thread *thread)
 static void add_title(struct text_buffer *text, const struct text_page *page,
 		      const struct thread *thread)
 {
+	if (thread->stands_for) {
+		text_add_count(text, thread->stands_for);
+		text_add(text, " that ended%s", thread->loop ? " loop" : "");
+		return;
+	}
 	text_add_thread_name(text, page->report, thread, NAME_COLUMNS - 8,
 			     page->canvas.columns >= 100);
 	text_add(text, " %u%s", thread->tid, kind_of(thread));

@@ -177,6 +177,14 @@ class Recording {
 			: name;
 	}
 
+	/* Its tid; how many it stands for, if it does. */
+	/** @param {Thread} thread */
+	whichText(thread) {
+		const { stands_for } = thread.figures;
+
+		return stands_for ? `${countText(stands_for)} threads` : String(thread.tid);
+	}
+
 	/** @param {number} number */
 	threadText(number) {
 		return this.threads[number] ? this.threads[number].name : "unknown holder";

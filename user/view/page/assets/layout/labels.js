@@ -184,7 +184,7 @@ class Labels {
 			thread.loop ? element("span", { class: "badge" }, "loop") : null,
 			thread.poller ? element("span", { class: "badge" }, "poller") : null,
 			thread.gone ? element("span", { class: "badge quiet" }, "gone") : null,
-			element("span", { class: "lane-tid" }, String(thread.tid)),
+			element("span", { class: "lane-tid" }, this.recording.whichText(thread)),
 			element(
 				"span",
 				{

@@ -298,7 +298,7 @@ class StallList {
 					? element(
 							"span",
 							{ class: "soft" },
-							` · ${this.recording.threads[stall.thread].tid}`,
+							` · ${this.recording.whichText(this.recording.threads[stall.thread])}`,
 						)
 					: null,
 			),

@@ -135,7 +135,7 @@ class ThreadList {
 						element("span", { class: "badge quiet" }, role),
 						" ",
 					]),
-					element("span", { class: "soft" }, String(thread.tid)),
+					element("span", { class: "soft" }, this.recording.whichText(thread)),
 				),
 			),
 			element("td", {}, threadBar(thread, stateEntries(thread.figures.states), total || 1)),
