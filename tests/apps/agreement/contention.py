@@ -8,7 +8,9 @@ standard input, "NAME THREADS SECONDS", and answers each with "ok" when its thre
     convoy       they release the GIL for a short system call and take it again, as fast as they can
     asleep       one sleeps with the GIL (C code), again and again; the others want it
     stress       pairs of threads pass a lock back and forth, and compute a little while the other
-                 one wakes up: as many contended waits as can be had
+                 one wakes up: many contended waits, and sleeps in locks around them
+    release      they call C code that releases the GIL for some microseconds, as fast as they can:
+                 with two threads as many contended waits as can be had
 """
 
 import ctypes
@@ -16,6 +18,7 @@ import os
 import sys
 import threading
 import time
+import zlib
 
 SWITCH_INTERVAL_S = sys.getswitchinterval()
 LIBC_KEEPING_GIL = ctypes.PyDLL(None)
@@ -48,6 +51,13 @@ def asleep(end):
         time.sleep(0.001)
 
 
+def release(end):
+    data = bytes(6000)
+    while time.monotonic() < end:
+        for _ in range(100):
+            zlib.crc32(data)
+
+
 def pass_lock(end, mine, other):
     while time.monotonic() < end:
         if mine.acquire(timeout=0.1):
@@ -72,6 +82,7 @@ WORK = {
     "interval": (compute, compute),
     "convoy": (convoy, convoy),
     "asleep": (asleep, short_calls),
+    "release": (release, release),
 }
 
 

@@ -250,7 +250,7 @@ class Recording {
 		return ranks.map(({ number }) => number);
 	}
 
-	/* By process; loops first, then by time holding the GIL. */
+	/* By process; loops first, then by time holding the GIL; what stands for others is last. */
 	threadsInOrder() {
 		const place = new Map(this.processesInOrder().map((number, at) => [number, at]));
 
@@ -258,6 +258,7 @@ class Recording {
 			(a, b) =>
 				(place.get(a.process) ?? 0) - (place.get(b.process) ?? 0) ||
 				Number(b.loop) - Number(a.loop) ||
+				Number(!!a.figures.stands_for) - Number(!!b.figures.stands_for) ||
 				this.heldBy(b) - this.heldBy(a) ||
 				a.number - b.number,
 		);
