@@ -3,6 +3,7 @@
  * lives.bpf.c - threads and processes that begin, change their names, become other programs, and
  * exit; of processes, also those below the traced ones.
  */
+#include "entry.bpf.h"
 #include "handoff.bpf.h"
 
 /* Processes that user space follows: those that it has put here, and all that these make. */
@@ -104,6 +105,11 @@ enum {
 			   1 << (19 - 1) /* STOP */ | 1 << (20 - 1) /* TSTP */ |
 			   1 << (21 - 1) /* TTIN */ | 1 << (22 - 1) /* TTOU */ |
 			   1 << (23 - 1) /* URG */ | 1 << (28 - 1) /* WINCH */,
+	/* what a thread does to itself */
+	SIGNALS_OF_CRASHES = 1 << (4 - 1) /* ILL */ | 1 << (5 - 1) /* TRAP */ |
+			     1 << (6 - 1) /* ABRT */ | 1 << (7 - 1) /* BUS */ |
+			     1 << (8 - 1) /* FPE */ | 1 << (11 - 1) /* SEGV */ |
+			     1u << (31 - 1) /* SYS */,
 	SIGNALS_OF_TIMERS = 1 << (14 - 1) /* ALRM */ | 1 << (26 - 1) /* VTALRM */ |
 			    1 << (27 - 1) /* PROF */,
 	/* codes of what arises in an interrupt, where `current` is anybody (asm-generic/siginfo.h)
@@ -141,6 +147,21 @@ static __always_inline void name_sender(__u64 ts, __u32 sender)
 	emit_comm(ts, sender, sender, comm);
 }
 
+/* Of the current thread, while it can still be read: its memory is gone when it exits. */
+static __always_inline void tell_crash(__u64 ts, int number)
+{
+	__u32 tid = (__u32)my_ids();
+	struct ev_crash record = {.hdr = HDR(CRASH, ts, tid, (__u16)number, 0)};
+	__u64 tstate;
+
+	if (stack_kinds) {
+		tstate = pystack_current(ts, 0);
+		if (tstate)
+			pystack_send(ts, tstate, EVF_STACK_CLOCK, 0, entry_regs().address);
+	}
+	emit(&record, sizeof(record));
+}
+
 SEC("tp_btf/signal_generate")
 int BPF_PROG(on_signal, int number, struct kernel_siginfo *info, struct task_struct *task,
 	     int group, int result)
@@ -153,6 +174,9 @@ int BPF_PROG(on_signal, int number, struct kernel_siginfo *info, struct task_str
 		return 0;
 	if (number <= 31 && SIGNALS_HARMLESS & 1u << (number - 1))
 		return 0;
+	if (number <= 31 && SIGNALS_OF_CRASHES & 1u << (number - 1) &&
+	    (__u32)my_ids() == tid_of(task))
+		tell_crash(now.ts, number);
 	now.sender = sender_of(info);
 	if (now.sender == tgid)
 		return 0;

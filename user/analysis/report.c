@@ -424,6 +424,7 @@ static int report_fill(struct report_builder *builder, const struct world *world
 		const struct process *process = report->processes[i].process;
 		const struct process_fold *fold = process->data;
 
+		report->processes[i].crashed = handler_of(builder, process->crash.stack);
 		if (fold && !process->stands_for && report_heirs(builder, &fold->heirs) < 0)
 			return -ENOMEM;
 	}

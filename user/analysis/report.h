@@ -364,6 +364,7 @@ struct process_report {
 	const struct process *process;
 	struct state_sums states; /* of its threads, below */
 	uint64_t observed_ns;	  /* as long as its oldest thread; 0: unknown */
+	struct handler crashed;	  /* of process.crash.stack */
 	struct gil_report *gils;
 	uint32_t gil_count;
 	struct thread_report

@@ -140,6 +140,14 @@ struct death {
 	uint64_t peak;	 /* most memory it ever had resident, in KiB; 0: unknown */
 };
 
+/* A signal that a thread caused itself, and that ends its process unless that handles it. */
+struct crash {
+	uint64_t ts;
+	uint16_t signal; /* 0: none was seen */
+	uint32_t tid;
+	uint32_t stack, native; /* where; 0: unknown */
+};
+
 struct process {
 	struct process_info info;
 	struct child children[SUPERVISED_MAX]; /* as of the window's begin */
@@ -158,6 +166,7 @@ struct process {
 	uint32_t stands_for; /* so many that have been freed, if a sink has made it for these; 0: it
 				is a process */
 	struct signal_sent sent;
+	struct crash crash; /* the latest */
 	struct death death;
 	enum sites_fault sites_fault; /* from then on, nothing is known of the process's GILs */
 	void *data;

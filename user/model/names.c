@@ -70,6 +70,11 @@ void stack_feed(struct world *w, const struct fact *fact)
 		t->wakes_stack = event->stack;
 		t->ts_wakes = event->hdr.ts;
 	}
+	if (flags & EVF_STACK_CLOCK)
+		w->sample = (struct crash){.ts = event->hdr.ts,
+					   .tid = t->pub.tid,
+					   .stack = event->stack,
+					   .native = event->native};
 	if (flags & EVF_STACK_WAIT)
 		t->wait_stack = *event;
 	else if (flags & (EVF_STACK_SLEEP | EVF_STACK_PREEMPT))
@@ -81,6 +86,20 @@ void stack_feed(struct world *w, const struct fact *fact)
 	}
 	stack_emit(w, event, t, NULL, gil, ts);
 	sites_stack(w, fact);
+}
+
+void crash_feed(struct world *w, const struct fact *fact)
+{
+	const struct thread_machine *t = fact->thread;
+	struct crash crash = {.ts = fact->ts};
+
+	if (!t)
+		return;
+	if (w->sample.ts == fact->event->hdr.ts && w->sample.tid == t->pub.tid)
+		crash = w->sample;
+	crash.tid = t->pub.tid;
+	crash.signal = fact->event->hdr.aux;
+	t->pub.process->crash = crash;
 }
 
 void native_feed(struct world *w, const struct fact *fact)

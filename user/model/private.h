@@ -262,6 +262,7 @@ struct world {
 	uint64_t now, ts_begin;
 	uint64_t ts_facts;    /* facts count from here on */
 	uint64_t ts_evidence; /* end of the latest loss that is over, or the window's begin */
+	struct crash sample;  /* the latest clock's, of any thread: `signal` means nothing */
 	uint64_t loss_count;  /* events missing in the loss that ts_facts is the end of */
 	uint64_t events, lost, late, missed, contradictions, gaps, foreign, unread, unsampled;
 
@@ -550,6 +551,7 @@ void still_feed(struct world *w, const struct fact *fact);
 void native_feed(struct world *w, const struct fact *fact);
 void gc_set(struct world *w, struct thread_machine *t, uint32_t depth, uint8_t generation);
 void gc_feed(struct world *w, const struct fact *fact);
+void crash_feed(struct world *w, const struct fact *fact);
 void name_feed(struct world *w, const struct fact *fact);
 
 /* ── descriptor.c ────────────────────────────────────────────────────────── */

@@ -446,6 +446,9 @@ static int dispatch_names(struct world *w, const struct fact *fact)
 	case EV_DEATH:
 		death_feed(fact);
 		return 0;
+	case EV_CRASH:
+		crash_feed(w, fact);
+		return 0;
 	case EV_STACK:
 		stack_feed(w, fact);
 		return 0;

@@ -23,15 +23,22 @@ import multiprocessing, os, sys, time
 def block(seconds):
     time.sleep(seconds)
 
+def parse(seconds):
+    import ctypes
+    end = time.monotonic() + seconds  # gilscope reads its name meanwhile
+    while time.monotonic() < end:
+        pass
+    ctypes.string_at(0)
+
 def work(what, ready):
-    import asyncio, ctypes
+    import asyncio
     async def main():
         await asyncio.sleep(0.3)  # until it is covered
         ready.put(time.monotonic_ns())
         if what == "block":
             block(60)
         elif what == "crash":
-            ctypes.string_at(0)
+            parse(0.4)
         elif what == "abort":
             os.abort()
         elif what == "fail":
@@ -114,6 +121,15 @@ def test_a_worker_that_crashes(supervisor):
     death = worker["death"]
     assert death["signal"] == "SIGSEGV" and death["sent"]["sender"] == 0
     assert "ended by a crash, SIGSEGV" in finding["text"] and "faulthandler" in finding["advice"]
+    crash = death["crash"]
+    assert crash["signal"] == "SIGSEGV" and crash["tid"] == worker["pid"]
+    assert 0 <= death["at_ns"] - crash["at_ns"] < EDGE_NS
+    (line,) = (
+        number for number, text in enumerate(SUPERVISOR.split("\n"), 1) if "string_at" in text
+    )
+    places = [(frame["function"], frame["line"]) for frame in crash["stack"]]
+    assert ("parse", line) in places, places
+    assert "SIGSEGV at " in finding["text"] and ", in work.<locals>.main (" in finding["text"]
 
 
 def test_a_worker_that_aborts(supervisor):

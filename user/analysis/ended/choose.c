@@ -128,7 +128,8 @@ static bool same_death(const struct process *a, const struct process *b)
 }
 
 /* The finding about such deaths goes on counting them, and looks like the latest. */
-static void move_death(struct ended *ended, const struct process *process)
+static void move_death(struct report_builder *builder, struct ended *ended,
+		       const struct process *process)
 {
 	const struct process_fold *fold = process->data;
 	struct ended_death *death = NULL;
@@ -150,6 +151,7 @@ static void move_death(struct ended *ended, const struct process *process)
 	death->process.parent = death->process.sent.from = NULL;
 	death->process.data = NULL;
 	death->report.process = &death->process;
+	death->report.crashed = handler_of(builder, process->crash.stack);
 }
 
 static void move_process(struct report_builder *builder, struct process *process)
@@ -162,7 +164,7 @@ static void move_process(struct report_builder *builder, struct process *process
 	ended->process.stands_for++;
 	if (!ended->process.sites_fault)
 		ended->process.sites_fault = process->sites_fault;
-	move_death(ended, process);
+	move_death(builder, ended, process);
 	for (uint32_t i = 0; i < fold->heirs.count; i++)
 		fold->heirs.list[i]->thread.leaves = true;
 }

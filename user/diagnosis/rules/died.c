@@ -7,6 +7,7 @@
 #include "diagnosis/diagnosis.h"
 #include "diagnosis/rule.h"
 #include "words/names.h"
+#include "words/stall.h"
 #include "words/words.h"
 
 enum {
@@ -53,6 +54,15 @@ static bool is_crash(const struct process *process)
 	return (number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
 		number == SIGSYS || number == SIGTRAP || number == SIGABRT) &&
 	       !was_killed(process);
+}
+
+/* What the thread that crashed ran is known. */
+static bool has_place(const struct process *process)
+{
+	const struct crash *crash = &process->crash;
+
+	return is_crash(process) && crash->signal == process->death.signal &&
+	       (crash->stack || crash->native);
 }
 
 bool death_is_trouble(const struct process *process, bool serves)
@@ -120,6 +130,8 @@ static void process_died(struct collector *collector, const struct report *repor
 	if (!death_is_trouble(process->process, process->loop_count) ||
 	    process->process->death.ts < report->window.start) /* of a live view's past */
 		return;
+	if (has_place(process->process))
+		finding.handler = process->crashed;
 	finding.stall = last_stall(process);
 	if (finding.stall) {
 		finding.ns = finding.stall->end - finding.stall->start;
@@ -185,6 +197,22 @@ void text_add_death(struct text_buffer *text, const struct process *process, boo
 	}
 }
 
+static void add_place(struct text_buffer *text, const struct report *report,
+		      const struct process_report *process)
+{
+	const struct crash *crash = &process->process->crash;
+
+	if (process->crashed.role != HANDLER_NONE) {
+		text_add(text, ", in ");
+		text_add_handler(text, report, &process->crashed);
+	}
+	text_add_innermost(text, report, crash->stack, &process->crashed);
+	if (crash->native) {
+		text_add(text, ", at work in ");
+		text_add_native(text, report, crash->native);
+	}
+}
+
 static void text_died(struct text_buffer *text, const struct report *report,
 		      const struct finding *finding)
 {
@@ -203,14 +231,16 @@ static void text_died(struct text_buffer *text, const struct report *report,
 	text_add_death(text, process, finding->count > 1);
 	text_add(text, finding->count > 1 ? ", the last one, %u, at " : " at ", process->info.pid);
 	text_add_time(text, report, process->death.ts);
+	if (has_place(process))
+		add_place(text, report, finding->died);
 	if (!finding->stall)
 		return;
 	text_add(text, "; its event loop had been stalled for ");
 	text_add_duration(text, finding->stall->end - finding->stall->start);
-	if (finding->handler.role == HANDLER_NONE)
+	if (finding->stall->handler.role == HANDLER_NONE)
 		return;
 	text_add(text, ", in ");
-	text_add_frame(text, report, &finding->handler.frame);
+	text_add_frame(text, report, &finding->stall->handler.frame);
 }
 
 /* Its parent ended it, or told it to abort, which it did. */

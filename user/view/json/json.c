@@ -393,7 +393,23 @@ static json_t *signal_json(int number)
 	return json_words(&text);
 }
 
-static json_t *death_json(const struct view_options *options, const struct process *process)
+static json_t *crash_json(const struct report *report, const struct view_options *options,
+			  const struct crash *crash)
+{
+	struct text_buffer native = {0};
+
+	if (!crash->signal)
+		return JSON_LEFT_OUT;
+	if (crash->native)
+		text_add_native(&native, report, crash->native);
+	return JSON_NEW(report_crash, .at_ns = time_json(options, crash->ts),
+			.signal = signal_json(crash->signal), .tid = json_integer(crash->tid),
+			.stack = json_stack(report, crash->stack),
+			.native = crash->native ? json_words(&native) : JSON_LEFT_OUT);
+}
+
+static json_t *death_json(const struct report *report, const struct view_options *options,
+			  const struct process *process)
 {
 	const struct signal_sent *sent = &process->sent;
 	const struct death *death = &process->death;
@@ -412,7 +428,7 @@ static json_t *death_json(const struct view_options *options, const struct proce
 			.status = json_integer(death->status), .oom = json_boolean(death->oom),
 			.core = json_boolean(death->core),
 			.peak_bytes = death->peak ? json_uint(death->peak * 1024) : json_null(),
-			.sent = last);
+			.sent = last, .crash = crash_json(report, options, &process->crash));
 }
 
 static json_t *process_json(const struct report *report, const struct view_options *options,
@@ -433,7 +449,7 @@ static json_t *process_json(const struct report *report, const struct view_optio
 		.gc = json_string(info->gc ? fact_name(&gc_names, info->gc) : "none"),
 		.sites = sites_json(process),
 		.children = process->child_count ? json_children(report, process) : JSON_LEFT_OUT,
-		.pools = json_pools(report, process), .death = death_json(options, process),
+		.pools = json_pools(report, process), .death = death_json(report, options, process),
 		.world_stopped = pauses_json(report, &pauses));
 }
 
