@@ -19,12 +19,6 @@ json_t *json_fact(const struct fact_names *names, uint32_t value)
 	return json_string(value ? fact_name(names, value) : "unknown");
 }
 
-/* A point in time. */
-static json_t *time_json(const struct view_options *options, uint64_t ts)
-{
-	return json_uint(ts - options->origin_ns);
-}
-
 static json_t *states_json(const struct state_sums *sums, bool holding_only)
 {
 	json_t *states = json_object();
@@ -158,8 +152,8 @@ static json_t *starvation_json(const struct report *report, const struct view_op
 		json_array_append_new(blockers, blocker_json(report, &starved->what.blockers[i]));
 	return JSON_NEW(
 		report_starvation, .count = json_uint(starved->count), .ns = json_uint(starved->ns),
-		.start_ns = time_json(options, starved->start),
-		.end_ns = time_json(options, starved->end), .whole = json_boolean(starved->whole),
+		.start_ns = json_time(options, starved->start),
+		.end_ns = json_time(options, starved->end), .whole = json_boolean(starved->whole),
 		.stack = json_stack(report, starved->stack), .blockers = blockers);
 }
 
@@ -212,12 +206,6 @@ json_t *json_syscall(const struct syscall_share *share, const char *machine)
 			.ns = json_uint(share->ns));
 }
 
-/* Left out where everything is in one PID namespace, or gilscope in the kernel's own. */
-static json_t *outside_json(uint32_t pid)
-{
-	return pid & ID_OUTSIDE ? json_true() : JSON_LEFT_OUT;
-}
-
 json_t *json_occupant(const struct cpu_share *share)
 {
 	bool others = share->tid == TID_OTHERS;
@@ -225,7 +213,7 @@ json_t *json_occupant(const struct cpu_share *share)
 
 	return JSON_NEW(report_occupant, .pid = json_integer(share->pid & ~ID_OUTSIDE),
 			.tid = json_integer(others ? 0 : share->tid & ~ID_OUTSIDE),
-			.outside = outside_json(others ? 0 : share->pid),
+			.outside = json_outside(others ? 0 : share->pid),
 			.comm = json_text(share->tid ? comm : "idle"), .ns = json_uint(share->ns));
 }
 
@@ -234,8 +222,8 @@ static json_t *part_json(const struct report *report, const struct view_options 
 {
 	return JSON_NEW(report_part, .handler = json_handler(report, &part->handler),
 			.task = json_text_or_null(text_of(report, part->task)),
-			.start_ns = time_json(options, part->start),
-			.end_ns = time_json(options, part->end),
+			.start_ns = json_time(options, part->start),
+			.end_ns = json_time(options, part->end),
 			.states = states_json(&part->states, false));
 }
 
@@ -276,8 +264,8 @@ json_t *json_stall(const struct report *report, const struct view_options *optio
 	for (uint32_t i = 0; i < stall->part_count; i++)
 		json_array_append_new(parts, part_json(report, options, &stall->parts[i]));
 	return JSON_NEW(
-		report_stall, .start_ns = time_json(options, stall->start),
-		.end_ns = time_json(options, stall->end),
+		report_stall, .start_ns = json_time(options, stall->start),
+		.end_ns = json_time(options, stall->end),
 		.began_before = json_boolean(stall->earlier),
 		.ongoing = json_boolean(stall->ongoing), .whole = json_boolean(stall->whole),
 		.states = states_json(&what->states, false),
@@ -311,7 +299,7 @@ static json_t *blame_json(const struct report *report, const struct view_options
 		.made_wait_ns = json_uint(blame->made_wait_ns), .gc_ns = json_uint(blame->gc_ns),
 		.stalls = json_uint(blame->stalls), .stall_ns = json_uint(blame->stall_ns),
 		.worst_ns = json_uint(blame->worst_ns),
-		.worst_start_ns = blame->stalls ? time_json(options, blame->ts_worst) : json_null(),
+		.worst_start_ns = blame->stalls ? json_time(options, blame->ts_worst) : json_null(),
 		.samples = json_uint(blame->samples));
 }
 
@@ -319,8 +307,8 @@ static json_t *freeze_json(const struct view_options *options, const struct free
 {
 	if (!freeze->stalls)
 		return json_null();
-	return JSON_NEW(report_freeze, .start_ns = time_json(options, freeze->start),
-			.end_ns = time_json(options, freeze->end),
+	return JSON_NEW(report_freeze, .start_ns = json_time(options, freeze->start),
+			.end_ns = json_time(options, freeze->end),
 			.stalls = json_uint(freeze->stalls));
 }
 
@@ -385,52 +373,6 @@ json_t *json_children(const struct report *report, const struct process *process
 	return list;
 }
 
-static json_t *signal_json(int number)
-{
-	struct text_buffer text = {0};
-
-	text_add_signal(&text, number);
-	return json_words(&text);
-}
-
-static json_t *crash_json(const struct report *report, const struct view_options *options,
-			  const struct crash *crash)
-{
-	struct text_buffer native = {0};
-
-	if (!crash->signal)
-		return JSON_LEFT_OUT;
-	if (crash->native)
-		text_add_native(&native, report, crash->native);
-	return JSON_NEW(report_crash, .at_ns = time_json(options, crash->ts),
-			.signal = signal_json(crash->signal), .tid = json_integer(crash->tid),
-			.stack = json_stack(report, crash->stack),
-			.native = crash->native ? json_words(&native) : JSON_LEFT_OUT);
-}
-
-static json_t *death_json(const struct report *report, const struct view_options *options,
-			  const struct process *process)
-{
-	const struct signal_sent *sent = &process->sent;
-	const struct death *death = &process->death;
-	json_t *last = json_null();
-
-	if (!death->known)
-		return JSON_LEFT_OUT;
-	if (sent->number)
-		last = JSON_NEW(report_sent, .signal = signal_json(sent->number),
-				.at_ns = time_json(options, sent->ts),
-				.sender = json_integer(sent->sender & ~ID_OUTSIDE),
-				.outside = outside_json(sent->sender),
-				.comm = json_text(sent->comm));
-	return JSON_NEW(report_death, .at_ns = time_json(options, death->ts),
-			.signal = death->signal ? signal_json(death->signal) : json_null(),
-			.status = json_integer(death->status), .oom = json_boolean(death->oom),
-			.core = json_boolean(death->core),
-			.peak_bytes = death->peak ? json_uint(death->peak * 1024) : json_null(),
-			.sent = last, .crash = crash_json(report, options, &process->crash));
-}
-
 static json_t *process_json(const struct report *report, const struct view_options *options,
 			    const struct process_report *seen)
 {
@@ -449,7 +391,7 @@ static json_t *process_json(const struct report *report, const struct view_optio
 		.gc = json_string(info->gc ? fact_name(&gc_names, info->gc) : "none"),
 		.sites = sites_json(process),
 		.children = process->child_count ? json_children(report, process) : JSON_LEFT_OUT,
-		.pools = json_pools(report, process), .death = death_json(report, options, process),
+		.pools = json_pools(report, process), .death = json_death(report, options, process),
 		.world_stopped = pauses_json(report, &pauses));
 }
 
@@ -556,8 +498,8 @@ json_t *json_recording(const struct report *report, const struct view_options *o
 		report_head, .schema = json_string("gilscope.report/1"),
 		.version = json_text(report->version), .mode = json_fact(&mode_names, report->mode),
 		.window = JSON_NEW(report_window,
-				   .start_ns = time_json(options, report->window.start),
-				   .end_ns = time_json(options, report->window.end)),
+				   .start_ns = json_time(options, report->window.start),
+				   .end_ns = json_time(options, report->window.end)),
 		.realtime_ns = report->realtime_ns
 				       ? json_uint(report->realtime_ns + report->window.start)
 				       : json_null(),

@@ -18,6 +18,14 @@ json_t *json_call(int32_t sysno, const char *machine);
 json_t *json_states(const struct state_sums *sums);
 /* The name of a fact about a recording; "unknown" for 0. */
 json_t *json_fact(const struct fact_names *names, uint32_t value);
+/* json_death.c: a point in time. */
+json_t *json_time(const struct view_options *options, uint64_t ts);
+/* Whether the ID is another PID namespace's. Left out where everything is in one, or gilscope in
+ * the kernel's own. */
+json_t *json_outside(uint32_t pid);
+/* JSON_LEFT_OUT if it did not end, or that was not seen. */
+json_t *json_death(const struct report *report, const struct view_options *options,
+		   const struct process *process);
 /* null for HANDLER_NONE. */
 json_t *json_handler(const struct report *report, const struct handler *handler);
 /* The processes below this one that run event loops. */

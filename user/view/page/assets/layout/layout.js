@@ -75,10 +75,7 @@ class Layout {
 		const open = new Set(
 			recording
 				.threadsInOrder()
-				.filter(
-					(thread) =>
-						(thread.loop || busy(thread)) && !thread.figures.stands_for,
-				)
+				.filter((thread) => (thread.loop || busy(thread)) && !thread.figures.stands_for)
 				.slice(0, OPEN_THREADS_MOST),
 		);
 		const few = recording.threads.length <= 3,
