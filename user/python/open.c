@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/diag.h"
 #include "base/escape.h"
+#include "python/elf/scans.h"
 #include "python/process/bounded.h"
 #include "python/process/pages.h"
 #include "python/private.h"
@@ -143,5 +144,7 @@ int target_open(pid_t pid, struct diag *diag, struct target **ret_target)
 	if (answer.err)
 		return answer.err;
 	*ret_target = target_receive(bytes.from, bytes.left);
+	if (*ret_target)
+		scans_note(*ret_target);
 	return *ret_target ? 0 : diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory");
 }

@@ -8,6 +8,7 @@
 #include "base/diag.h"
 #include "python/interpreter/asyncio.h"
 #include "python/elf/elf_scan.h"
+#include "python/elf/scans.h"
 #include "python/interpreter/gil.h"
 #include "python/interpreter/gc_sites.h"
 #include "python/image.h"
@@ -308,17 +309,14 @@ static int sites_find(struct target *target, const struct image *image, struct d
 	target->info.take = sites.number[SITE_TAKE];
 	target->info.drop = sites.number[SITE_DROP];
 	target->info.wait = sites.number[SITE_WAIT];
-	target->info.method = METHOD_SCAN;
 	target->info.confidence = sites.doubtful ? CONFIDENCE_APPROXIMATE : CONFIDENCE_EXACT;
 	return 0;
 }
 
-/* Without sites of its own, the collector is seen where a stack is taken while it works. */
 static int collector_find(struct target *target, const struct image *image, struct diag *diag)
 {
 	struct gc_sites sites;
 
-	target->info.gc = target->stack.interp_gc_collecting ? GC_SAMPLES : GC_NONE;
 	gc_sites_find(&image->elf, target->layout.collectors, &sites);
 	if (sites.count) {
 		target->gc_sites = reallocarray(NULL, sites.count, sizeof(*target->gc_sites));
@@ -326,9 +324,28 @@ static int collector_find(struct target *target, const struct image *image, stru
 			return diag_set(diag, EXIT_FAILED, -ENOMEM, "not enough memory");
 		memcpy(target->gc_sites, sites.list, sites.count * sizeof(*target->gc_sites));
 		target->gc_site_count = sites.count;
-		target->info.gc = GC_PROBES;
 	}
 	return 0;
+}
+
+/* All that is in the file. */
+static int file_scan(struct target *target, const struct image *image, struct diag *diag)
+{
+	int err = scans_id_of(&image->elf, &target->image_id);
+
+	if (err)
+		return trouble((pid_t)target->info.pid, err, "read the Python image", diag);
+	target->scanned = !scans_recall(target);
+	if (target->scanned)
+		err = sites_find(target, image, diag);
+	if (!err && target->scanned)
+		err = collector_find(target, image, diag);
+	target->info.method = METHOD_SCAN;
+	/* without sites of its own, the collector is seen where a stack is taken while it works */
+	target->info.gc = target->gc_site_count		       ? GC_PROBES
+			  : target->stack.interp_gc_collecting ? GC_SAMPLES
+							       : GC_NONE;
+	return err;
 }
 
 static int image_examine(struct target *target, struct diag *diag)
@@ -354,9 +371,7 @@ static int image_examine(struct target *target, struct diag *diag)
 	if (!err)
 		err = gils_find(target, diag);
 	if (!err)
-		err = sites_find(target, &image, diag);
-	if (!err)
-		err = collector_find(target, &image, diag);
+		err = file_scan(target, &image, diag);
 	if (!err)
 		libc_examine(target, &mappings, &budget);
 	/* whatever was found, or not: more is there that was not read */

@@ -60,6 +60,12 @@ struct gc_site {
 	int32_t generation;	/* the constant, or the distance from generation_base's address */
 };
 
+/* Which file: two processes with the same one have the same code at the same offsets. */
+struct image_id {
+	uint64_t device, inode, size, modified_ns; /* as stat() has them */
+	uint8_t build_id[32];			   /* zeros: it has none, or behind a shorter one */
+};
+
 /* Where functions of the process's C library are probed (libc.h). */
 struct libc_places {
 	char path[128];			/* opens the library's file from here, as image_path */
@@ -75,8 +81,10 @@ struct target {
 	uint64_t start_time;	  /* field 22 of /proc/PID/stat; recognises a reused pid */
 	char image_path[128];	  /* opens the image's very file from here: /proc/PID/map_files/…,
 				     /proc/PID/exe or /proc/PID/root/… */
-	uint64_t image_bias;	  /* added to the ELF's addresses in the process */
-	uint64_t runtime;	  /* address of _PyRuntime in the process */
+	struct image_id image_id;
+	bool scanned; /* the image's code was searched for its sites, as it was not known yet */
+	uint64_t image_bias; /* added to the ELF's addresses in the process */
+	uint64_t runtime;    /* address of _PyRuntime in the process */
 	struct gil_site *sites;
 	uint32_t site_count;
 	struct gil_address *gils; /* of every interpreter, main first; shared GILs once */
@@ -99,7 +107,8 @@ struct target {
  * permitted (EXIT_NOT_PERMITTED, capability named), no Python, PyPy, 32-bit, another architecture,
  * an unknown version, no sites (EXIT_UNSUPPORTED, why is named). -EAGAIN: Python is there but not
  * up yet. A process that was started a moment ago may also have no Python yet (-ENOEXEC): its
- * loader has not mapped it. Takes 10 to 30 ms; the ELF is scanned once per call.
+ * loader has not mapped it. Takes 10 to 30 ms for an image that this process has not seen yet
+ * (elf/scans.h), and 2 to 4 for one that it has.
  */
 int target_open(pid_t pid, struct diag *diag, struct target **ret_target);
 void target_free(struct target *target);
