@@ -179,6 +179,18 @@ static __always_inline bool is_target(__u32 tgid)
 	return target_of(tgid);
 }
 
+extern const volatile bool have_cookies; /* bpf_get_attach_cookie: 5.15 */
+
+/*
+ * The probes of an image are hit by every process that has the file. They count only for processes
+ * that were examined with that image: one file may have two, where container file systems show it
+ * under two names (docs/decisions/probes.md#one-set-of-uprobes-for-an-image).
+ */
+static __always_inline bool is_own_probe(void *ctx, __u32 image)
+{
+	return !have_cookies || (__u32)bpf_get_attach_cookie(ctx) == image;
+}
+
 /* The GIL to which the condition variable belongs; NULL if unknown. */
 static __always_inline struct shared_gil *find_gil(const struct shared_gil_key *key)
 {

@@ -126,6 +126,7 @@ static __noinline __attribute__((unused)) bool is_throttled(struct task_struct *
 enum {
 	STATE_STOPPED = 0x4,
 	STATE_TRACED = 0x8,
+	STATE_DEAD = 0x80,
 	STATE_FROZEN = 0x8000 /* since 6.1 */,
 	FLAG_FROZEN = 0x10000 /* until 6.0 */
 };

@@ -12,6 +12,13 @@ struct {
 	__uint(max_entries, SHARED_MAX_GC_SITES);
 } gc_sites SEC(".maps");
 
+static __always_inline bool is_hit(void *ctx, __u32 tgid)
+{
+	const struct shared_target *target = target_of(tgid);
+
+	return target && is_own_probe(ctx, target->image);
+}
+
 static __always_inline __u16 generation_at(void *regs, const struct shared_gc *site)
 {
 	__u64 value = 0;
@@ -37,7 +44,7 @@ int gc_begin(struct pt_regs *ctx)
 	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
 	struct shared_gc_key key = {.address = PT_REGS_IP(ctx), .tgid = me >> 32};
 
-	if (!is_target(key.tgid))
+	if (!is_hit(ctx, key.tgid))
 		return 0;
 	check_current(ts, (__u32)me);
 
@@ -53,7 +60,7 @@ int gc_end(struct pt_regs *ctx)
 {
 	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
 
-	if (!is_target(me >> 32))
+	if (!is_hit(ctx, me >> 32))
 		return 0;
 	check_current(ts, (__u32)me);
 

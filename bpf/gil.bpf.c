@@ -11,7 +11,7 @@
 
 /* The GIL to which the condition variable belongs; NULL if unknown. `kind` is the one that the
  * calling site usually passes. */
-static __always_inline struct shared_gil *gil_with(__u64 condition, __u16 kind, __u64 ts,
+static __always_inline struct shared_gil *gil_with(void *ctx, __u64 condition, __u16 kind, __u64 ts,
 						   __u64 pid_tgid)
 {
 	struct shared_gil_key key = {.condition = condition, .tgid = pid_tgid >> 32};
@@ -24,15 +24,17 @@ static __always_inline struct shared_gil *gil_with(__u64 condition, __u16 kind, 
 		emit_unknown_gil(&key, kind, ts, (__u32)pid_tgid);
 		return 0;
 	}
+	if (!is_own_probe(ctx, gil->image))
+		return 0;
 	check_current(ts, (__u32)pid_tgid);
 	return gil;
 }
 
 /* The same, but NULL if the condition variable is not of this kind. */
-static __always_inline struct shared_gil *gil_of_condition(__u64 condition, __u16 kind, __u64 ts,
-							   __u64 pid_tgid)
+static __always_inline struct shared_gil *gil_of_condition(void *ctx, __u64 condition, __u16 kind,
+							   __u64 ts, __u64 pid_tgid)
 {
-	struct shared_gil *gil = gil_with(condition, kind, ts, pid_tgid);
+	struct shared_gil *gil = gil_with(ctx, condition, kind, ts, pid_tgid);
 
 	return gil && gil->condition == kind ? gil : 0;
 }
@@ -45,9 +47,13 @@ static __always_inline struct shared_gil *gil_of_condition(__u64 condition, __u1
 SEC("uprobe")
 int BPF_KPROBE(gil_take, __u64 condition)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
-	struct shared_gil *gil = gil_with(condition, CONDITION_SWITCH, ts, me);
+	__u64 me = my_ids(), ts;
+	struct shared_gil *gil;
 
+	if (!may_be_target(me >> 32))
+		return 0;
+	ts = bpf_ktime_get_ns();
+	gil = gil_with(ctx, condition, CONDITION_SWITCH, ts, me);
 	if (gil && gil->condition == CONDITION_SWITCH) {
 		struct ev_take record = {.hdr = HDR(TAKE, ts, (__u32)me, gil->index, 0)};
 		emit(&record, sizeof(record));
@@ -62,10 +68,14 @@ int BPF_KPROBE(gil_take, __u64 condition)
 SEC("uprobe")
 int BPF_KPROBE(gil_drop, __u64 cond)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
-	struct shared_gil *gil = gil_of_condition(cond, CONDITION_COND, ts, me);
+	__u64 me = my_ids(), ts;
+	struct shared_gil *gil;
 	bool requested = false;
 
+	if (!may_be_target(me >> 32))
+		return 0;
+	ts = bpf_ktime_get_ns();
+	gil = gil_of_condition(ctx, cond, CONDITION_COND, ts, me);
 	if (!gil)
 		return 0;
 	if (gil->pending) {
@@ -135,11 +145,15 @@ static __always_inline void wait_elsewhere(__u64 cond, __u64 pid_tgid)
 SEC("uprobe")
 int BPF_KPROBE(gil_wait, __u64 cond)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
-	const struct shared_gil *gil = gil_of_condition(cond, CONDITION_COND, ts, me);
+	__u64 me = my_ids(), ts;
+	const struct shared_gil *gil;
 	struct thread_note *note;
 	bool waited = false;
 
+	if (!may_be_target(me >> 32))
+		return 0;
+	ts = bpf_ktime_get_ns();
+	gil = gil_of_condition(ctx, cond, CONDITION_COND, ts, me);
 	if (!gil) {
 		wait_elsewhere(cond, me);
 		return 0;
@@ -196,19 +210,25 @@ static __always_inline __u64 waits_before(__u32 tgid)
 SEC("uprobe")
 int gil_wait_end(struct pt_regs *ctx)
 {
-	__u64 ts = bpf_ktime_get_ns(), me = my_ids();
+	__u64 me = my_ids(), ts;
 	__u32 tid = (__u32)me, locked = 1;
-	struct thread_note *note = bpf_map_lookup_elem(&notes, &tid);
 	struct shared_gil_key key = {.tgid = me >> 32};
+	struct thread_note *note;
 	struct shared_gil *gil;
 	bool begun;
 
-	if (!enabled || !note)
+	if (!may_be_target(key.tgid) || !enabled)
+		return 0;
+	ts = bpf_ktime_get_ns();
+	note = bpf_map_lookup_elem(&notes, &tid);
+	if (!note)
 		return 0;
 	begun = note->wait_cond;
 	key.condition = begun ? note->wait_cond : waits_before(key.tgid);
-	note->wait_cond = 0;
 	gil = find_gil(&key);
+	if (gil && !is_own_probe(ctx, gil->image))
+		return 0;
+	note->wait_cond = 0;
 	check_current(ts, tid);
 	if (!gil || bpf_probe_read_user(&locked, sizeof(locked),
 					(void *)(gil->address + gil->layout.locked)))

@@ -14,12 +14,15 @@ struct {
 	__uint(max_entries, SHARED_MAX_FAMILY);
 } family SEC(".maps");
 
+/* One that begins wakes the reader, which has to examine it soon. */
 static __always_inline void emit_family(__u32 tgid, __u8 what)
 {
 	struct shared_family record = {
 		.hdr = {.ts = bpf_ktime_get_ns(), .tid = tgid, .type = RING_FAMILY, .flags = what}};
 
-	emit(&record, sizeof(record));
+	if (bpf_ringbuf_output(&ring, &record, sizeof(record),
+			       what == SHARED_FAMILY_EXIT ? wakeup() : BPF_RB_FORCE_WAKEUP))
+		count_loss(record.hdr.ts);
 }
 
 /* The last signal of a target that was reported. */
@@ -92,6 +95,15 @@ static __always_inline void forget_thread(__u32 tid)
 	bpf_map_delete_elem(&names, &tid);
 	if (mode != SHARED_MODE_EXACT)
 		forget_state(tid);
+}
+
+/* It has ended, or has a new address space: no address that is known of it holds any more, and the
+ * number may be another process's soon. User space removes the rest later. */
+static __always_inline void forget_process(__u32 tgid)
+{
+	bpf_map_delete_elem(&targets, &tgid);
+	bpf_map_delete_elem(&pythons, &tgid);
+	bpf_map_delete_elem(&gil_lists, &tgid);
 }
 
 /* ── how processes end ───────────────────────────────────────────────────────────────────────── */
@@ -223,8 +235,12 @@ int BPF_PROG(on_exit, struct task_struct *task)
 		bpf_map_delete_elem(&family, &tgid);
 		emit_family(tgid, SHARED_FAMILY_EXIT);
 	}
-	if (!is_target(tgid))
+	if (!is_target(tgid)) {
+		/* of its process another thread may have been the last one here */
+		if (may_be_target(tgid) && bpf_map_lookup_elem(&notes, &tid))
+			forget_thread(tid);
 		return 0;
+	}
 	forget_thread(tid);
 
 	struct ev_thread_exit record = {.hdr = HDR(THREAD_EXIT, ts, tid, 0, 0)};
@@ -234,7 +250,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 
 		struct ev_process_exit last = {.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, 0)};
 		emit(&last, sizeof(last));
-		bpf_map_delete_elem(&gil_lists, &tgid);
+		forget_process(tgid);
 	}
 	return 0;
 }
@@ -251,9 +267,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 		return 0;
 	/* the address space is new: all known addresses are stale */
 	forget_thread(tid_of(task));
-	bpf_map_delete_elem(&targets, &tgid);
-	bpf_map_delete_elem(&pythons, &tgid);
-	bpf_map_delete_elem(&gil_lists, &tgid);
+	forget_process(tgid);
 
 	struct ev_process_exit record = {
 		.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, EVF_PROCESS_EXIT_EXEC)};

@@ -252,7 +252,7 @@ int libc_called(struct pt_regs *ctx)
 	const struct shared_target *target;
 	__u32 tgid = me >> 32;
 
-	target = enabled ? bpf_map_lookup_elem(&targets, &tgid) : 0;
+	target = target_of(tgid);
 	if (!target)
 		return 0;
 	if (ip == target->calls[LIBC_EPOLL_WAIT] || ip == target->calls[LIBC_EPOLL_PWAIT])

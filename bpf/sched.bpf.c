@@ -9,7 +9,8 @@
 #include "pystack.bpf.h"
 
 const volatile bool have_task_regs =
-	false;			      /* bpf_task_pt_regs and bpf_get_current_task_btf: 5.15 */
+	false; /* bpf_task_pt_regs and bpf_get_current_task_btf: 5.15 */
+const volatile bool have_cookies = false;
 const volatile __u32 stack_bytes = 0; /* of a kernel stack, for kernels without them */
 const volatile __u32 wake_bytes = 0;
 const volatile __u32 mode = 0;
@@ -444,7 +445,8 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	runnable = preempt || !state;
 	if (out) {
 		check_presence(ts, cpu, note, tid_of(prev));
-		leaving = note_of(tid_of(prev));
+		/* of one that has exited there is none any more, nor will there be */
+		leaving = state & STATE_DEAD ? 0 : note_of(tid_of(prev));
 		keep_arrivals(leaving, prev);
 	}
 

@@ -35,7 +35,7 @@ struct shared_target {
 	wire_u64 calls[LIBC_CALLS]; /* where these functions are probed, in the process; 0: not */
 	wire_u32 waits_probed; /* its waits are; what the tracepoints of system calls say of them is
 				  ignored */
-	wire_u32 spare;
+	wire_u32 image;	       /* the cookie of the probes of its image; 0: they are its own */
 };
 
 /*
@@ -64,6 +64,7 @@ struct shared_gil {
 			       DROP, so the drop request is worth reading */
 	struct gil_layout layout;
 	wire_u32 interpreter; /* its id */
+	wire_u32 image;	      /* as in shared_target */
 };
 
 /* Whose PyThreadState is at this address, and its thread_id then. */

@@ -48,6 +48,9 @@ int capture_new(const struct features *features, const struct capture_options *o
 		capture->options.mode = MODE_EXACT;
 	if (!options->stacks && capture->options.mode == MODE_EXACT)
 		capture->options.rate_hz = 0;
+	/* nobody else is to pay for one process; and without cookies a file that has two names
+	 * would be probed twice */
+	capture->shares_images = options->follow && features->cookies;
 	err = kernel_probes_load(features, &capture->options, capture_handle_record, capture, diag,
 				 &capture->kernel);
 	if (err)
@@ -74,6 +77,8 @@ void capture_free(struct capture *capture)
 	if (capture->kernel)
 		kernel_probes_enable(capture->kernel, false);
 	family_free(capture);
+	for (uint32_t i = 0; i < IMAGES_MAX; i++)
+		probes_remove_uprobes(&capture->probes, &capture->images.list[i].uprobes);
 	for (uint32_t i = 0; i < capture->tracee_count; i++) {
 		probes_remove_uprobes(&capture->probes, &capture->tracees[i]->uprobes);
 		tracee_free(capture, capture->tracees[i]);
@@ -151,21 +156,19 @@ int capture_start(struct capture *capture, struct diag *diag)
 		err = for_each(capture, snapshot);
 	if (!err)
 		err = family_begin(capture);
+	if (!err && capture->family.helper.line >= 0)
+		err = kernel_probes_watch(capture->kernel, capture->family.helper.line);
 	if (err == -ESRCH)
 		return diag_set(diag, EXIT_FAILED, err,
 				"the process exited while the probes were set");
 	return err ? diag_set(diag, EXIT_FAILED, err, "cannot begin: %s", strerror(-err)) : 0;
 }
 
-/* The helper's answer does not end the wait for the ring. */
-#define FAMILY_MS 5
-
 int capture_poll(struct capture *capture, int timeout_ms)
 {
 	int err;
 
-	if (timeout_ms > FAMILY_MS && capture->status.awaited)
-		timeout_ms = FAMILY_MS;
+	timeout_ms = family_timeout(capture, timeout_ms);
 	err = timeout_ms ? kernel_probes_wait(capture->kernel, timeout_ms) : 0;
 
 	if (!err)

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
+
 #define SETTLES_NS   (10 * NS_PER_MS) /* after a fork or exec */
 #define RETRY_NS     (20 * NS_PER_MS)
 #define RETRIES	     20		     /* at that pace; then each pause is twice as long … */
@@ -137,15 +139,40 @@ static int add_below(void *ctx, uint32_t pid)
 	return put(capture, pid, clock_now_ns());
 }
 
-static int set_uprobes(void *ctx, struct target *target, struct uprobes *ret_uprobes,
-		       struct diag *diag)
+/* multiprocessing starts one beside its children: it reads a pipe, and nobody waits for it
+ * (Lib/multiprocessing/resource_tracker.py). */
+static bool is_tracker(const struct target *target)
+{
+	return strstr(target->info.cmdline, "multiprocessing.resource_tracker import main");
+}
+
+/* In the helper, whose capture is a copy: of its images it has the numbers only. */
+static int set_for_helper(void *ctx, struct target *target, struct helper_probes *ret_probes,
+			  struct diag *diag)
 {
 	struct capture *capture = ctx;
+	uint32_t last = capture->images.last_number;
 	struct tracee tracee = {.target = target};
-	int err = tracee_attach(capture, &tracee, diag);
+	struct shared_image *image;
+	int err = is_tracker(target) ? 0 : tracee_attach(capture, &tracee, diag);
 
-	*ret_uprobes = tracee.uprobes;
+	/* others may use it even if this process has ended meanwhile */
+	image = capture->shares_images ? images_find(&capture->images, &target->image_id) : NULL;
+	if (image)
+		ret_probes->image = image->number;
+	if (image && image->number > last)
+		ret_probes->shared = STEAL(image->uprobes, (struct uprobes){0});
+	ret_probes->own = tracee.uprobes;
 	return err;
+}
+
+static void forget_image(void *ctx, uint32_t number)
+{
+	struct capture *capture = ctx;
+	struct shared_image *image = images_numbered(&capture->images, number);
+
+	if (image)
+		images_remove(image);
 }
 
 int capture_helper_line(const struct capture *capture)
@@ -155,8 +182,10 @@ int capture_helper_line(const struct capture *capture)
 
 int family_begin(struct capture *capture)
 {
-	struct helper_work work = {
-		.set_uprobes = set_uprobes, .ctx = capture, .sources = capture->options.sources};
+	struct helper_work work = {.set_uprobes = set_for_helper,
+				   .forget_image = forget_image,
+				   .ctx = capture,
+				   .sources = capture->options.sources};
 	int err;
 
 	if (!capture->options.follow)
@@ -205,11 +234,23 @@ static void finding_done(struct helper_finding *finding)
 	source_reader_free(finding->sources);
 }
 
-/* multiprocessing starts one beside its children: it reads a pipe, and nobody waits for it
- * (Lib/multiprocessing/resource_tracker.py). */
-static bool is_tracker(const struct target *target)
+/* The helper has set the probes of an image, or knows it already. Without memory, and that is what
+ * it takes for them not to be there, the process is not observed. */
+static void take_image(struct capture *capture, struct helper_finding *finding)
 {
-	return strstr(target->info.cmdline, "multiprocessing.resource_tracker import main");
+	struct shared_image *image = images_numbered(&capture->images, finding->image);
+
+	if (!finding->image)
+		return;
+	if (!image && finding->shared.fd_count)
+		image = images_add(&capture->images, &finding->image_id, finding->image,
+				   clock_now_ns());
+	if (image && finding->shared.fd_count)
+		image->uprobes = STEAL(finding->shared, (struct uprobes){0});
+	else if (!image && !finding->err)
+		finding->err = diag_set(&finding->diag, EXIT_FAILED, -ENOMEM, "no memory");
+	if (!image)
+		capture_remove_uprobes(capture, &finding->shared);
 }
 
 /* What the helper has found of a process that may have ended or become another since. */
@@ -220,6 +261,7 @@ static int take_finding(struct capture *capture, struct helper_finding *finding)
 	/* not if it has executed a program since it was asked about: that is examined again */
 	bool fits = relative && relative->asked && !tracee_of_process(capture, finding->pid);
 
+	take_image(capture, finding);
 	if (relative)
 		relative->asked = false;
 	if (!finding->err && fits) {
@@ -253,6 +295,20 @@ static struct relative *next_due(const struct capture *capture)
 	return first;
 }
 
+int family_timeout(const struct capture *capture, int timeout_ms)
+{
+	const struct relative *relative;
+	uint64_t now = clock_now_ns(), wait_ms;
+
+	if (!capture->family.due_count || capture->family.helper.asked)
+		return timeout_ms;
+	relative = next_due(capture);
+	if (!relative || relative->due <= now)
+		return 0;
+	wait_ms = (relative->due - now + NS_PER_MS - 1) / NS_PER_MS;
+	return wait_ms < (uint64_t)timeout_ms ? (int)wait_ms : timeout_ms;
+}
+
 int family_serve(struct capture *capture)
 {
 	struct helper_finding finding;
@@ -261,6 +317,8 @@ int family_serve(struct capture *capture)
 
 	if (helper_take(&capture->family.helper, &finding))
 		err = take_finding(capture, &finding);
+	if (!err)
+		capture_expire_image(capture);
 	if (err || !capture->family.due_count || capture->family.helper.asked)
 		return err;
 	relative = next_due(capture);

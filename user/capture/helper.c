@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,10 +14,19 @@
 #include "python/source/source_reader.h"
 #include "python/target.h"
 
-/* What an answer begins with. The descriptors come in this order: of the uprobes, of the reader. */
+/* What it is asked or told: one of the two. */
+struct message {
+	uint32_t pid;	/* examine this process */
+	uint32_t image; /* forget this image */
+};
+
+/* What an answer begins with. The descriptors come in this order: of the image's uprobes, of the
+ * target's own, of the reader. */
 struct head {
 	uint32_t pid, length; /* of what follows: the target, if there is one */
-	uint32_t uprobes, readers;
+	uint32_t image;
+	struct image_id image_id;
+	uint32_t shared, own, readers;
 	int err;
 	struct diag diag;
 };
@@ -41,19 +51,32 @@ static int send_part(int line, const void *bytes, size_t length)
 	return err;
 }
 
+static int send_fds(int line, const struct uprobes *uprobes)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < uprobes->fd_count && !err; i++)
+		err = bounded_send_fd(line, uprobes->fds[i]);
+	return err;
+}
+
 static int send_answer(int line, struct head *head, const struct target *target,
-		       const struct uprobes *uprobes, int reader)
+		       const struct helper_probes *probes, int reader)
 {
 	int err;
 
 	head->length = target ? (uint32_t)target_bytes(target) : 0;
-	head->uprobes = target ? uprobes->fd_count : 0;
+	head->image = probes->image;
+	head->shared = probes->shared.fd_count;
+	head->own = target ? probes->own.fd_count : 0;
 	head->readers = reader >= 0;
 	err = send_part(line, head, sizeof(*head));
 	if (!err && target)
 		err = target_send(target, send_part, line);
-	for (uint32_t i = 0; i < head->uprobes && !err; i++)
-		err = bounded_send_fd(line, uprobes->fds[i]);
+	if (!err)
+		err = send_fds(line, &probes->shared);
+	if (!err && target)
+		err = send_fds(line, &probes->own);
 	if (!err && reader >= 0)
 		err = bounded_send_fd(line, reader);
 	return err;
@@ -67,19 +90,27 @@ static void close_all(struct uprobes *uprobes)
 	*uprobes = (struct uprobes){0};
 }
 
+static void close_probes(struct helper_probes *probes)
+{
+	close_all(&probes->shared);
+	close_all(&probes->own);
+}
+
 static int answer(const struct helper_work *work, int line, uint32_t pid)
 {
 	_cleanup_(target_freep) struct target *target = NULL;
-	_cleanup_(close_all) struct uprobes uprobes = {0};
+	_cleanup_(close_probes) struct helper_probes probes = {0};
 	_cleanup_(closep) int reader = -1;
 	struct head head = {.pid = pid};
 
 	head.err = target_open((pid_t)pid, &head.diag, &target);
-	if (!head.err)
-		head.err = work->set_uprobes(work->ctx, target, &uprobes, &head.diag);
+	if (!head.err) {
+		head.image_id = target->image_id;
+		head.err = work->set_uprobes(work->ctx, target, &probes, &head.diag);
+	}
 	if (!head.err && work->sources)
 		reader = source_reader_line((pid_t)pid);
-	return send_answer(line, &head, head.err ? NULL : target, &uprobes, reader);
+	return send_answer(line, &head, head.err ? NULL : target, &probes, reader);
 }
 
 /* Closing the last descriptor of an uprobe takes the kernel a fifth of a second; so that is left to
@@ -93,20 +124,35 @@ static void give_up(struct bounded_answer *request)
 	request->fd_count = 0;
 }
 
+static int handle(const struct helper_work *work, int line, const struct message *message)
+{
+	if (message->image)
+		work->forget_image(work->ctx, message->image);
+	return message->pid ? answer(work, line, message->pid) : 0;
+}
+
+static bool has_more(int line)
+{
+	struct pollfd polled = {.fd = line, .events = POLLIN};
+
+	return poll(&polled, 1, 0) > 0;
+}
+
 static int serve(void *ctx, int line)
 {
 	_cleanup_(bounded_answer_done) struct bounded_answer request = {0};
-	uint32_t pid;
+	struct message message;
 	int err = 0;
 
 	while (!err && bounded_receive(line, &request) > 0) {
-		if (request.fd_count)
-			give_up(&request);
-		if (request.length == sizeof(pid)) {
-			memcpy(&pid, request.bytes, sizeof(pid));
+		if (request.length == sizeof(message)) {
+			memcpy(&message, request.bytes, sizeof(message));
 			request.length = 0;
-			err = answer(ctx, line, pid);
+			err = handle(ctx, line, &message);
 		}
+		/* all that come together by one child */
+		if (request.fd_count && !has_more(line))
+			give_up(&request);
 		/* children that have given up, and readers of processes that have ended */
 		while (waitpid(-1, NULL, WNOHANG) > 0)
 			;
@@ -139,13 +185,27 @@ void helper_end(struct probe_helper *helper)
 	bounded_answer_done(&helper->answer);
 }
 
+/* send() is not allowed to a confined process */
+static bool tell(const struct probe_helper *helper, const struct message *message)
+{
+	return write(helper->line, message, sizeof(*message)) == sizeof(*message);
+}
+
 bool helper_ask(struct probe_helper *helper, uint32_t pid)
 {
-	/* send() is not allowed to a confined process */
-	if (helper->line < 0 || helper->asked || write(helper->line, &pid, sizeof(pid)) < 0)
+	const struct message message = {.pid = pid};
+
+	if (helper->line < 0 || helper->asked || !tell(helper, &message))
 		return false;
 	helper->asked = pid;
 	return true;
+}
+
+bool helper_forget_image(struct probe_helper *helper, uint32_t image)
+{
+	const struct message message = {.image = image};
+
+	return helper->line < 0 || (!helper->asked && tell(helper, &message));
 }
 
 void helper_remove_uprobes(struct probe_helper *helper, struct uprobes *uprobes)
@@ -162,26 +222,47 @@ static bool is_whole(const struct bounded_answer *answer, struct head *ret_head)
 		return false;
 	memcpy(ret_head, answer->bytes, sizeof(*ret_head));
 	return answer->length >= sizeof(*ret_head) + ret_head->length &&
-	       answer->fd_count >= ret_head->uprobes + ret_head->readers;
+	       answer->fd_count >= ret_head->shared + ret_head->own + ret_head->readers;
+}
+
+/* The first ones that are left; on failure they are left. */
+static int take_fds(struct bounded_answer *answer, uint32_t count, struct uprobes *ret_uprobes)
+{
+	if (!count)
+		return 0;
+	ret_uprobes->fds = reallocarray(NULL, count, sizeof(*ret_uprobes->fds));
+	if (!ret_uprobes->fds)
+		return -ENOMEM;
+	memcpy(ret_uprobes->fds, answer->fds, count * sizeof(*ret_uprobes->fds));
+	ret_uprobes->fd_count = count;
+	answer->fd_count -= count;
+	memmove(answer->fds, answer->fds + count, answer->fd_count * sizeof(*answer->fds));
+	return 0;
 }
 
 /* The answer's descriptors are the finding's from here on. */
 static void take_parts(struct bounded_answer *answer, const struct head *head,
 		       struct helper_finding *ret_finding)
 {
-	*ret_finding = (struct helper_finding){
-		.pid = head->pid, .err = head->err, .diag = head->diag};
-	if (head->err)
-		return;
-	ret_finding->target = target_receive(answer->bytes + sizeof(*head), head->length);
+	*ret_finding = (struct helper_finding){.pid = head->pid,
+					       .err = head->err,
+					       .diag = head->diag,
+					       .image = head->image,
+					       .image_id = head->image_id};
+	if (take_fds(answer, head->shared, &ret_finding->shared))
+		ret_finding->err = -ENOMEM;
+	if (!ret_finding->err && take_fds(answer, head->own, &ret_finding->uprobes))
+		ret_finding->err = -ENOMEM;
+	if (!ret_finding->err)
+		ret_finding->target = target_receive(answer->bytes + sizeof(*head), head->length);
 	if (!ret_finding->target) {
-		ret_finding->err = diag_set(&ret_finding->diag, EXIT_FAILED, -ENOMEM, "no memory");
+		if (!head->err)
+			ret_finding->err = diag_set(&ret_finding->diag, EXIT_FAILED, -ENOMEM,
+						    "no memory");
 		return;
 	}
-	if (head->readers && answer->fd_count > head->uprobes)
+	if (head->readers && answer->fd_count)
 		ret_finding->sources = source_reader_on(answer->fds[--answer->fd_count]);
-	ret_finding->uprobes = (struct uprobes){STEAL(answer->fds, NULL), answer->fd_count};
-	answer->fd_count = 0;
 }
 
 bool helper_take(struct probe_helper *helper, struct helper_finding *ret_finding)

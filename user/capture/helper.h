@@ -5,7 +5,7 @@
  * processes have written, has given up the privileges for that (cmd/pipeline/confine.h).
  *
  * It is asked for one process at a time, by its number and nothing else, and answers without being
- * waited for. It ends with the observer.
+ * waited for. It is told which image's probes are being removed. It ends with the observer.
  */
 #ifndef GILSCOPE_CAPTURE_HELPER_H
 #define GILSCOPE_CAPTURE_HELPER_H
@@ -16,9 +16,9 @@
 #include "base/diag.h"
 #include "capture/probes.h"
 #include "python/process/bounded.h"
+#include "python/target.h"
 
 struct source_reader;
-struct target;
 
 struct probe_helper {
 	int line; /* -1: there is none */
@@ -32,15 +32,28 @@ struct helper_finding {
 	uint32_t pid;
 	int err; /* target_open()'s, or of setting uprobes; then `diag` says it */
 	struct diag diag;
-	struct target *target;	       /* with `err` 0; the caller's, like the rest */
-	struct uprobes uprobes;	       /* of the target */
+	/* also with an error, as others may have its image: */
+	uint32_t image; /* number of the image whose uprobes it uses (images.h); 0: none */
+	struct image_id image_id;
+	struct uprobes shared; /* the image's, if they have been set for this answer */
+	/* with `err` 0: */
+	struct target *target;	       /* the caller's, like the rest */
+	struct uprobes uprobes;	       /* its own */
 	struct source_reader *sources; /* of its application; NULL: none */
+};
+
+/* The uprobes that a target needed, and its image. */
+struct helper_probes {
+	uint32_t image;
+	struct uprobes shared, own;
 };
 
 /* How it sets the uprobes of a target, in the helper itself. */
 struct helper_work {
-	int (*set_uprobes)(void *ctx, struct target *target, struct uprobes *ret_uprobes,
+	int (*set_uprobes)(void *ctx, struct target *target, struct helper_probes *ret_probes,
 			   struct diag *diag);
+	/* The probes of this image are in place no longer. */
+	void (*forget_image)(void *ctx, uint32_t image);
 	void *ctx;
 	int programs[BOUNDED_KEEP_MAX]; /* descriptors that this needs */
 	uint32_t program_count;
@@ -53,6 +66,8 @@ void helper_end(struct probe_helper *helper);
 
 /* Asks about a process. False: it is busy, or has ended. */
 bool helper_ask(struct probe_helper *helper, uint32_t pid);
+/* Says so. False: it cannot be told now. Not while it is asked, as it may just use them. */
+bool helper_forget_image(struct probe_helper *helper, uint32_t image);
 /* Takes over the descriptors of uprobes, which the observer closes as well. */
 void helper_remove_uprobes(struct probe_helper *helper, struct uprobes *uprobes);
 /* Takes the answer without waiting for it. False: there is none yet. When the helper has ended, the

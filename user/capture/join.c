@@ -33,7 +33,8 @@ static int admit(struct capture *capture, struct tracee *tracee)
 {
 	const struct target *target = tracee->target;
 	struct shared_target value = {.gil = target->layout.gil,
-				      .waits_probed = waits_are_probed(capture, target)};
+				      .waits_probed = waits_are_probed(capture, target),
+				      .image = tracee->image ? tracee->image->number : 0};
 
 	int err;
 
@@ -125,8 +126,14 @@ int capture_join(struct capture *capture, struct helper_finding *finding)
 	const struct target *target = finding->target;
 	const char *why = why_not(capture, target);
 	struct tracee *tracee;
-	int err;
+	int err = capture_release_former(capture, target->info.pid);
 
+	if (err) {
+		capture_remove_uprobes(capture, &finding->uprobes);
+		source_reader_free(finding->sources);
+		target_free(finding->target);
+		return err;
+	}
 	if (why) {
 		refuse(capture, target, why);
 		capture_remove_uprobes(capture, &finding->uprobes);
@@ -141,6 +148,9 @@ int capture_join(struct capture *capture, struct helper_finding *finding)
 		return err;
 	}
 	tracee->uprobes = finding->uprobes;
+	tracee->image = images_numbered(&capture->images, finding->image);
+	if (tracee->image)
+		images_use(tracee->image);
 	capture->status.targets++;
 	capture->status.followed++;
 	err = join(capture, tracee, finding->sources);

@@ -16,6 +16,7 @@
 #include "base/hash.h"
 #include "capture/capture.h"
 #include "capture/helper.h"
+#include "capture/images.h"
 #include "capture/probes.h"
 #include "capture/requests.h"
 #include "symbols/symbols.h"
@@ -54,7 +55,8 @@ struct tracee {
 	struct target *target;
 	uint16_t *gil_index; /* the stream's index of target->gils[i], of the first `declared` */
 	uint32_t declared;
-	struct uprobes uprobes;
+	struct shared_image *image; /* whose uprobes it uses; NULL: all that it has are its own */
+	struct uprobes uprobes;	    /* its own */
 	unsigned char epfd_seen[EPFD_SEEN_MAX / 8]; /* descriptors that have been read */
 	unsigned char epfd_loop[EPFD_SEEN_MAX / 8]; /* … and belong to a loop */
 	uint64_t ts_loops; /* which threads run loops is not asked again before that */
@@ -114,6 +116,8 @@ struct capture {
 	struct tracee **tracees;
 	uint32_t tracee_count;
 	struct member *members;
+	struct images images;
+	bool shares_images; /* uprobes in Python images are set once for all processes */
 	struct requests requests;
 	uint16_t next_gil;
 	uint16_t *free_gils; /* indices of GILs that are gone, for new ones */
@@ -161,13 +165,15 @@ int family_begin(struct capture *capture);
 void family_free(struct capture *capture);
 /* A record of the ring. 0, -EPROTO or -ENOMEM. */
 int capture_note_family(struct capture *capture, const struct shared_family *record, size_t size);
+/* How long a poll may wait, at most `timeout_ms`. */
+int family_timeout(const struct capture *capture, int timeout_ms);
 /* Examines the process that is due, in the helper, and makes a target of one that is a Python. 0
  * or the sink's error. */
 int family_serve(struct capture *capture);
 
 /* ── tracee.c: processes and their threads ───────────────────────────────────────────────────── */
 
-/* The sites' uprobes. */
+/* Sets the uprobes, those of its image if no other target has it. */
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag);
 /* Hands the process's GILs that are not declared to the probes, and declares them in the stream. */
 int tracee_declare_gils(struct capture *capture, struct tracee *tracee);
@@ -178,12 +184,17 @@ int tracee_snapshot(struct capture *capture, struct tracee *tracee, bool identit
 int tracee_locks(struct capture *capture, struct tracee *tracee);
 /* Reports which processes below it run event loops. */
 int tracee_children(struct capture *capture, struct tracee *tracee);
+/* Removes the uprobes of an image that has not been used for long. */
+void capture_expire_image(struct capture *capture);
 /* Removes them without waiting for the kernel to be done with that (helper.h). */
 void capture_remove_uprobes(struct capture *capture, struct uprobes *uprobes);
 /* Of a process that is gone: removes everything that the probes have under its PID, its uprobes and
  * its threads. */
 void tracee_release(struct capture *capture, struct tracee *tracee);
 void tracee_free(struct capture *capture, struct tracee *tracee);
+/* If a process that is gone had this PID, and is not released yet: does that now. What it had would
+ * be taken from the process that has its PID. 0 or the sink's error. */
+int capture_release_former(struct capture *capture, uint32_t pid);
 /* Of a process that has ended, or is not observed any more: it counts no longer. What is held for
  * it is released and freed later (serve.c), and if the probes have not reported its end, as of one
  * that ended before they knew it, the stream gets a PROCESS_EXIT then. */

@@ -28,7 +28,14 @@ enum probes_map {
 	PROBES_MAPS
 };
 
-/* The uprobes of one process. Each descriptor is a link or a perf event, which ends with it. */
+/* Which uprobes of a target, and who hits them. */
+enum uprobes_part {
+	UPROBES_IMAGE, /* those in its Python image, in every process that has this file */
+	UPROBES_OWN,   /* the others, in this process alone */
+	UPROBES_ALL,   /* all of them, in this process alone */
+};
+
+/* Uprobes that were set together. Each descriptor is a link or a perf event, which ends with it. */
 struct uprobes {
 	int *fds;
 	uint32_t fd_count;
@@ -55,8 +62,10 @@ struct probes {
 	/* Does nothing if there is no such entry. */
 	void (*remove)(void *ctx, enum probes_map map, const void *key);
 
-	/* Sets the uprobes of a process; none on failure. 0 or -errno, see uprobes_set(). */
-	int (*set_uprobes)(void *ctx, const struct target *target, struct uprobes *ret_uprobes);
+	/* Sets uprobes of a process; none on failure. `image`: their cookie, with UPROBES_IMAGE. 0
+	 * or -errno, see uprobes_set(). */
+	int (*set_uprobes)(void *ctx, const struct target *target, enum uprobes_part part,
+			   uint32_t image, struct uprobes *ret_uprobes);
 	/* Removes them; does nothing if there are none. */
 	void (*remove_uprobes)(void *ctx, struct uprobes *uprobes);
 	void *ctx;
@@ -89,9 +98,10 @@ static inline void probes_remove(const struct probes *probes, enum probes_map ma
 }
 
 static inline int probes_set_uprobes(const struct probes *probes, const struct target *target,
+				     enum uprobes_part part, uint32_t image,
 				     struct uprobes *ret_uprobes)
 {
-	return probes->set_uprobes(probes->ctx, target, ret_uprobes);
+	return probes->set_uprobes(probes->ctx, target, part, image, ret_uprobes);
 }
 
 static inline void probes_remove_uprobes(const struct probes *probes, struct uprobes *uprobes)

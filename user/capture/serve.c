@@ -276,6 +276,18 @@ static int release(struct capture *capture, struct tracee *tracee)
 	return err;
 }
 
+int capture_release_former(struct capture *capture, uint32_t pid)
+{
+	for (uint32_t i = 0; i < capture->tracee_count; i++) {
+		struct tracee *tracee = capture->tracees[i];
+
+		if (tracee->target->info.pid == pid && tracee->gone &&
+		    requests_cancel(&capture->requests, tracee, REQUEST_GONE))
+			return release(capture, tracee);
+	}
+	return 0;
+}
+
 static int serve(struct capture *capture, const struct request *next)
 {
 	struct tracee *tracee = next->tracee;

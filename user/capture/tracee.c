@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/diag.h"
 #include "base/duration.h"
 #include "python/process/bounded.h"
@@ -58,12 +59,48 @@ struct tracee *tracee_of_process(const struct capture *capture, uint32_t pid)
 
 /* ── processes ───────────────────────────────────────────────────────────────────────────────── */
 
+/* NULL: there is no room for another image. */
+static int share_image(struct capture *capture, const struct target *target,
+		       struct shared_image **ret_image)
+{
+	struct shared_image *image = images_find(&capture->images, &target->image_id);
+	int err;
+
+	*ret_image = image;
+	if (image)
+		return 0;
+	image = images_add(&capture->images, &target->image_id, 0, clock_now_ns());
+	if (!image)
+		return 0;
+	err = probes_set_uprobes(&capture->probes, target, UPROBES_IMAGE, image->number,
+				 &image->uprobes);
+	if (err)
+		images_remove(image);
+	else
+		*ret_image = image;
+	return err;
+}
+
+static int set_uprobes(struct capture *capture, struct tracee *tracee)
+{
+	const struct target *target = tracee->target;
+	struct shared_image *image = NULL;
+	int err = capture->shares_images ? share_image(capture, target, &image) : 0;
+
+	if (!err)
+		err = probes_set_uprobes(&capture->probes, target,
+					 image ? UPROBES_OWN : UPROBES_ALL, 0, &tracee->uprobes);
+	if (err || !image)
+		return err;
+	images_use(image);
+	tracee->image = image;
+	return 0;
+}
+
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag)
 {
 	const struct target *target = tracee->target;
-	int err = capture->options.mode == MODE_FUTEX
-			  ? 0
-			  : probes_set_uprobes(&capture->probes, target, &tracee->uprobes);
+	int err = capture->options.mode == MODE_FUTEX ? 0 : set_uprobes(capture, tracee);
 
 	if (!err)
 		return 0;
@@ -91,7 +128,7 @@ int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *d
 	else if (err == -EMFILE || err == -ENFILE)
 		diag_hint(diag, "raise the limit of open files (ulimit -n): this kernel takes one "
 				"for each place that is probed");
-	else if (err == -ENOENT)
+	else if (err == -ENOENT || err == -ESTALE)
 		diag_hint(diag, "the file was deleted or replaced while gilscope looked at it; "
 				"restart the service");
 	else
@@ -101,9 +138,10 @@ int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *d
 }
 
 /* Makes a GIL known to the probes. */
-static int add_gil(struct capture *capture, const struct target *target,
+static int add_gil(struct capture *capture, const struct tracee *tracee,
 		   const struct gil_address *gil, uint16_t index)
 {
+	const struct target *target = tracee->target;
 	const struct python_layout *layout = &target->layout;
 	struct shared_gil value = {
 		.address = gil->address,
@@ -115,6 +153,7 @@ static int add_gil(struct capture *capture, const struct target *target,
 		.tstate_interp = layout->tstate_interp,
 		.index = index,
 		.layout = layout->gil,
+		.image = tracee->image ? tracee->image->number : 0,
 	};
 	uint16_t offsets[] = {
 		[CONDITION_COND] = layout->gil.cond, [CONDITION_SWITCH] = layout->gil.switch_cond};
@@ -169,6 +208,18 @@ static void remove_gil(struct capture *capture, const struct target *target, uin
 	}
 }
 
+void capture_expire_image(struct capture *capture)
+{
+	struct shared_image *image = images_unused(&capture->images, clock_now_ns());
+	struct uprobes uprobes;
+
+	/* the helper must know, or it would not set them again */
+	if (!image || !helper_forget_image(&capture->family.helper, image->number))
+		return;
+	uprobes = images_remove(image);
+	capture_remove_uprobes(capture, &uprobes);
+}
+
 void capture_remove_uprobes(struct capture *capture, struct uprobes *uprobes)
 {
 	helper_remove_uprobes(&capture->family.helper, uprobes);
@@ -185,6 +236,8 @@ void tracee_release(struct capture *capture, struct tracee *tracee)
 
 	symbols_remove_process(capture->symbols, pid);
 	capture_remove_uprobes(capture, &tracee->uprobes);
+	if (tracee->image)
+		images_leave(STEAL(tracee->image, NULL), clock_now_ns());
 	/* most of these may be missing: when a process executes another program, the probes have
 	 * removed it themselves */
 	probes_remove(probes, PROBES_TARGETS, &pid);
@@ -245,7 +298,7 @@ static int declare_gil(struct capture *capture, struct tracee *tracee, uint32_t 
 		tracee->declared = number + 1;
 	gil->declared = true;
 	event.gil.hdr.aux = tracee->gil_index[number];
-	err = add_gil(capture, target, gil, tracee->gil_index[number]);
+	err = add_gil(capture, tracee, gil, tracee->gil_index[number]);
 	/* its takes are traced a little later than its drops, and before that it is none */
 	event.hdr.ts = clock_now_ns();
 	return err ? err : sink_event(&capture->sink, &event);

@@ -158,6 +158,14 @@ int kernel_probes_wait(const struct kernel_probes *kernel, int timeout_ms)
 	return count < 0 && errno != EINTR ? -errno : 0;
 }
 
+int kernel_probes_watch(const struct kernel_probes *kernel, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	return epoll_ctl(ring_buffer__epoll_fd(kernel->ring), EPOLL_CTL_ADD, fd, &event) ? -errno
+											 : 0;
+}
+
 bool kernel_probes_usable(const struct kernel_probes *kernel)
 {
 	struct bpf_prog_info info = {0};
@@ -322,11 +330,17 @@ static void remove_entry(void *ctx, enum probes_map map, const void *key)
 		(void)bpf_map__delete_elem(where, key, bpf_map__key_size(where), 0);
 }
 
-static int set_uprobes(void *ctx, const struct target *target, struct uprobes *ret_uprobes)
+static int set_uprobes(void *ctx, const struct target *target, enum uprobes_part part,
+		       uint32_t image, struct uprobes *ret_uprobes)
 {
 	const struct kernel_probes *kernel = ctx;
+	const struct uprobes_wanted wanted = {.target = target,
+					      .part = part,
+					      .image = image,
+					      .stacks = kernel->stacks,
+					      .multi = kernel->multi};
 
-	return uprobes_set(ret_uprobes, kernel->skeleton, target, kernel->stacks, kernel->multi);
+	return uprobes_set(ret_uprobes, kernel->skeleton, &wanted);
 }
 
 static void remove_uprobes(void *ctx, struct uprobes *uprobes)

@@ -39,6 +39,9 @@ void kernel_probes_enable(struct kernel_probes *kernel, bool enabled);
 /* Waits up to `timeout_ms` for the ring to fill up or for a signal. 0 or -errno. */
 int kernel_probes_wait(const struct kernel_probes *kernel, int timeout_ms);
 
+/* What arrives at this descriptor ends such a wait, too, until it is closed. 0 or -errno. */
+int kernel_probes_watch(const struct kernel_probes *kernel, int fd);
+
 /* See capture_may_go_on(). */
 bool kernel_probes_usable(const struct kernel_probes *kernel);
 

@@ -330,6 +330,7 @@ static void probe_kernel_details(struct features *features, const struct btf *bt
 	bool have_task_regs = has_enumerator(btf, "bpf_func_id", "BPF_FUNC_task_pt_regs");
 	struct feature *multi = &features->list[FEATURE_UPROBE_MULTI];
 
+	features->cookies = has_enumerator(btf, "bpf_func_id", "BPF_FUNC_get_attach_cookie");
 	if (!btf) {
 		unchecked(regs, "needs kernel BTF");
 		unchecked(multi, "needs kernel BTF");

@@ -51,6 +51,7 @@ struct features {
 	struct feature list[FEATURE_COUNT];
 	bool syscall_events; /* system calls are traced by perf events instead of raw tracepoints;
 				bpf/loop.bpf.c has the reason */
+	bool cookies;	     /* a program knows which probe was hit (kernel 5.15) */
 	uint32_t pid_namespace; /* inode of gilscope's PID namespace; 0: it is the kernel's own */
 };
 

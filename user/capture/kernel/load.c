@@ -210,6 +210,7 @@ int load_programs(const struct features *features, const struct capture_options 
 				strerror(-err));
 	}
 	skeleton->rodata->have_task_regs = features_have(features, FEATURE_TASK_REGS);
+	skeleton->rodata->have_cookies = features->cookies;
 	skeleton->rodata->stack_bytes = kernel_stack_bytes();
 	uprobes_prepare(skeleton, features_have(features, FEATURE_UPROBE_MULTI));
 	skeleton->rodata->page_kb = (uint32_t)sysconf(_SC_PAGESIZE) / 1024;
