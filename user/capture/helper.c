@@ -113,8 +113,13 @@ static int answer(const struct helper_work *work, int line, uint32_t pid)
 	return send_answer(line, &head, head.err ? NULL : target, &probes, reader);
 }
 
-/* Closing the last descriptor of an uprobe takes the kernel a fifth of a second; so that is left to
- * a child which exits. */
+/*
+ * Closing the last descriptor of an uprobe takes the kernel a fifth of a second, in which no other
+ * can be set; so that is left to a child which exits, and waits until nobody has asked for REST_MS:
+ * a worker that has ended is replaced at once.
+ */
+enum { REST_MS = 500, REMOVED_MOST = 256 };
+
 static void give_up(struct bounded_answer *request)
 {
 	if (!fork())
@@ -131,11 +136,11 @@ static int handle(const struct helper_work *work, int line, const struct message
 	return message->pid ? answer(work, line, message->pid) : 0;
 }
 
-static bool has_more(int line)
+static bool is_wanted(int line)
 {
 	struct pollfd polled = {.fd = line, .events = POLLIN};
 
-	return poll(&polled, 1, 0) > 0;
+	return poll(&polled, 1, REST_MS) > 0;
 }
 
 static int serve(void *ctx, int line)
@@ -150,8 +155,7 @@ static int serve(void *ctx, int line)
 			request.length = 0;
 			err = handle(ctx, line, &message);
 		}
-		/* all that come together by one child */
-		if (request.fd_count && !has_more(line))
+		if (request.fd_count && (request.fd_count >= REMOVED_MOST || !is_wanted(line)))
 			give_up(&request);
 		/* children that have given up, and readers of processes that have ended */
 		while (waitpid(-1, NULL, WNOHANG) > 0)
