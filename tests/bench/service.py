@@ -66,11 +66,13 @@ def uncovered_ms(way):
 
 
 def since_covered(report, worker):
-    """Its main thread has a state all the time since then."""
+    """Its main thread has a state that is known all the time since then; if a later one is unknown,
+    that is added to what is not observed."""
     process = [each for each in report["processes"] if each["pid"] == worker["pid"]][-1]
     end_ns = process["death"]["at_ns"] if "death" in process else report["window"]["end_ns"]
     [main] = [thread for thread in process["threads"] if thread["tid"] == worker["pid"]]
-    return max(end_ns - sum(main["states"].values()) - worker["up_ns"], 0)
+    known_ns = sum(ns for state, ns in main["states"].items() if state != "unknown")
+    return max(end_ns - known_ns - worker["up_ns"], 0)
 
 
 def workers(options):

@@ -69,7 +69,7 @@ static void relative_remove(struct capture *capture, struct relative *relative)
 	free(relative);
 }
 
-static int put(struct capture *capture, uint32_t pid, uint64_t due)
+static int put(struct capture *capture, uint32_t pid, uint64_t since, uint64_t due)
 {
 	struct relative *relative = relative_get(capture, pid);
 
@@ -77,6 +77,7 @@ static int put(struct capture *capture, uint32_t pid, uint64_t due)
 		return -ENOMEM;
 	relative->pause_ns = RETRY_NS;
 	relative->asked = false;
+	relative->since = since;
 	schedule(capture, relative, 0, due);
 	return 0;
 }
@@ -111,7 +112,7 @@ int capture_note_family(struct capture *capture, const struct shared_family *rec
 	if (err)
 		return err;
 	if (record->hdr.flags != SHARED_FAMILY_EXIT)
-		return put(capture, record->hdr.tid, record->hdr.ts + SETTLES_NS);
+		return put(capture, record->hdr.tid, record->hdr.ts, record->hdr.ts + SETTLES_NS);
 	relative = relative_find(capture, record->hdr.tid);
 	if (relative)
 		relative_remove(capture, relative);
@@ -136,7 +137,7 @@ static int add_below(void *ctx, uint32_t pid)
 
 	if (err || tracee_of_process(capture, pid))
 		return err == -E2BIG ? 0 : err;
-	return put(capture, pid, clock_now_ns());
+	return put(capture, pid, 1, clock_now_ns());
 }
 
 /* multiprocessing starts one beside its children: it reads a pipe, and nobody waits for it
@@ -267,7 +268,7 @@ static int take_finding(struct capture *capture, struct helper_finding *finding)
 	if (!finding->err && fits) {
 		schedule(capture, relative, 0, 0);
 		if (!is_tracker(finding->target))
-			return capture_join(capture, finding);
+			return capture_join(capture, finding, relative->since);
 	}
 	capture_remove_uprobes(capture, &finding->uprobes);
 	if (finding->err && fits && may_come(finding->err)) {

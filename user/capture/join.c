@@ -121,7 +121,7 @@ static const char *why_not(const struct capture *capture, const struct target *t
 	return NULL;
 }
 
-int capture_join(struct capture *capture, struct helper_finding *finding)
+int capture_join(struct capture *capture, struct helper_finding *finding, uint64_t since)
 {
 	const struct target *target = finding->target;
 	const char *why = why_not(capture, target);
@@ -148,6 +148,7 @@ int capture_join(struct capture *capture, struct helper_finding *finding)
 		return err;
 	}
 	tracee->uprobes = finding->uprobes;
+	tracee->since = since;
 	tracee->image = images_numbered(&capture->images, finding->image);
 	if (tracee->image)
 		images_use(tracee->image);

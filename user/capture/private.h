@@ -62,6 +62,7 @@ struct tracee {
 	uint64_t ts_loops; /* which threads run loops is not asked again before that */
 	uint64_t natives[NATIVES_WANTED_MAX]; /* addresses of code that is not known yet */
 	uint32_t native_count;
+	uint64_t since;	   /* when it began, until the stream knows; 0: it does, or need not */
 	uint64_t admitted; /* when the probes have begun to report on it */
 	bool gone;	   /* it has ended or become another program: is not read any more */
 	bool ended;	   /* the stream has its PROCESS_EXIT */
@@ -85,6 +86,7 @@ struct relative {
 	uint32_t tries;	   /* how often it was examined as this program */
 	uint64_t due;	   /* when it is examined next; 0: it is not */
 	uint64_t pause_ns; /* until the time after that */
+	uint64_t since;	   /* when it became this program; 1: before it was observed */
 	bool asked;	   /* the helper examines it as this program */
 	UT_hash_handle hh;
 };
@@ -154,9 +156,9 @@ static inline bool waits_are_probed(const struct capture *capture, const struct 
 /* Declares the process, its GILs and threads in the stream, which precedes the first record that
  * refers to them. */
 int tracee_declare(struct capture *capture, struct tracee *tracee);
-/* Adds a process that has begun since capture_start(); the finding's parts are the capture's from
- * then on. One that has ended meanwhile is no error. 0 or the sink's error. */
-int capture_join(struct capture *capture, struct helper_finding *finding);
+/* Adds a process below the targets, which began at `since`; the finding's parts are the capture's
+ * from then on. One that has ended meanwhile is no error. 0 or the sink's error. */
+int capture_join(struct capture *capture, struct helper_finding *finding, uint64_t since);
 
 /* ── follow.c ────────────────────────────────────────────────────────────────────────────────── */
 

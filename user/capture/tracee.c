@@ -357,6 +357,25 @@ static int describe_waits(const struct tracee_stage *stage, const struct ev_epol
 	return sink_event(&stage->capture->sink, &event);
 }
 
+/* The process's first thread is that old, at least. */
+static int stage_thread(const struct tracee_stage *stage, const union event *event)
+{
+	struct tracee *tracee = stage->tracee;
+	const struct event_hdr *hdr = &event->hdr;
+	const union event began = {
+		.began = {.hdr = {.ts = hdr->ts, .tid = hdr->tid, .type = EV_BEGAN},
+			  .since = tracee->since}};
+	int err;
+
+	if (!member_add(stage->capture, hdr->tid, tracee))
+		return -ENOMEM;
+	err = sink_event(&stage->capture->sink, event);
+	if (err || !tracee->since || hdr->tid != tracee->target->info.pid)
+		return err;
+	tracee->since = 0;
+	return sink_event(&stage->capture->sink, &began);
+}
+
 static int stage_event(void *ctx, const union event *event)
 {
 	struct tracee_stage *stage = ctx;
@@ -364,9 +383,7 @@ static int stage_event(void *ctx, const union event *event)
 
 	switch (event->hdr.type) {
 	case EV_THREAD:
-		if (!member_add(stage->capture, event->hdr.tid, stage->tracee))
-			return -ENOMEM;
-		break;
+		return stage_thread(stage, event);
 	case EV_EPOLL:
 		return describe_waits(stage, &event->epoll);
 	case EV_RUNS_LOOP:

@@ -430,6 +430,8 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 	       struct thread_machine **ret_thread);
 /* Something may be known of it from now on. */
 void thread_touch(struct world *w, struct thread_machine *t);
+/* The first thread of its process, which began then, is known since now only. */
+void thread_began(const struct world *w, struct thread_machine *t, uint64_t since);
 void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts);
 /* A loss begins: everything about it becomes unknown. */
 void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts);

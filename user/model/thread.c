@@ -443,6 +443,17 @@ int thread_feed(struct world *w, const struct fact *fact)
 	return number_set(process_of(t), t, event->nstid);
 }
 
+void thread_began(const struct world *w, struct thread_machine *t, uint64_t since)
+{
+	uint64_t from = since > w->ts_begin ? since : w->ts_begin;
+
+	/* nothing has been said of it since its THREAD */
+	if (!t || !w->begun || t->open.state != TS_UNKNOWN || t->open.start != t->ts_fact ||
+	    from >= t->open.start)
+		return;
+	t->open.start = t->pub.ts_state = from;
+}
+
 void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts)
 {
 	if (t->pub.gone)

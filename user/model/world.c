@@ -449,6 +449,9 @@ static int dispatch_names(struct world *w, const struct fact *fact)
 	case EV_CRASH:
 		crash_feed(w, fact);
 		return 0;
+	case EV_BEGAN:
+		thread_began(w, fact->thread, fact->event->began.since);
+		return 0;
 	case EV_STACK:
 		stack_feed(w, fact);
 		return 0;

@@ -44,13 +44,19 @@ def run(way, folder, *arguments):
     return outcome, workers
 
 
-def covered_ns(report, pid):
-    """Since when its main thread is observed: it has a state all the time. With an exec there is a
-    process before it and one after it."""
+def main_of(report, pid):
+    """The end of the process, and the states of its main thread. With an exec there is a process
+    before it and one after it."""
     process = [each for each in report["processes"] if each["pid"] == pid][-1]
     end_ns = process["death"]["at_ns"] if "death" in process else report["window"]["end_ns"]
     (main,) = (thread for thread in process["threads"] if thread["tid"] == pid)
-    return end_ns - sum(main["states"].values())
+    return end_ns, main["states"]
+
+
+def covered_ns(report, pid):
+    """Since when its main thread is observed: it has a state that is known."""
+    end_ns, states = main_of(report, pid)
+    return end_ns - sum(ns for state, ns in states.items() if state != "unknown")
 
 
 def loops_of(report, pid):
@@ -73,6 +79,10 @@ def test_every_stall_of_a_worker_that_begins_later(way, tmp_path):
         ]
         since_ns = covered_ns(outcome.report, worker["pid"])
         assert since_ns < worker["up_ns"] + COVERED_NS
+        end_ns, states = main_of(outcome.report, worker["pid"])
+        # what came before is unknown, from the fork or exec on, and its code began later
+        began_ns = end_ns - sum(states.values())
+        assert 0 < worker["up_ns"] - began_ns < COVERED_NS
         wanted = [mark for mark in worker["marks"] if mark[0] >= since_ns + SETTLED_NS]
         assert len(wanted) >= 4
         for t0_ns, t1_ns in wanted:

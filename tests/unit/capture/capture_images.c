@@ -220,7 +220,7 @@ static void what_the_former_had_is_removed_first(void **state)
 	finding.image = former->image->number;
 	tracee_gone(&fake->capture, former);
 	fake->map_count = 0;
-	assert_int_equal(capture_join(&fake->capture, &finding), 0);
+	assert_int_equal(capture_join(&fake->capture, &finding, 1), 0);
 	assert_true(place_of(fake, "remove 0") < place_of(fake, "set 0"));
 	now = tracee_of_process(&fake->capture, 10);
 	assert_ptr_equal(now->target, &next.target);

@@ -140,6 +140,37 @@ static void a_wake_up_before_the_sleep_is_not_the_missed_one(void **state)
 	       "hold 120-160 1\n");
 }
 
+/* A process that began while the window was open, and was observed some time later. */
+static void what_came_before_a_process_was_observed_is_unknown(void **state)
+{
+	begin();
+	FEED(THREAD, thread, 150, 7, 0, EVF_THREAD_PYTHON, .pid = 7);
+	FEED(BEGAN, began, 150, 7, 0, 0, .since = 120);
+	in(160, 7, 1);
+	out(170, 7, READ);
+	expect(180, "7",
+	       "120-170 7 unknown\n"
+	       "170-180 7 unknown\n");
+}
+
+static void a_process_from_before_the_window_is_unknown_since_its_begin(void **state)
+{
+	begin();
+	FEED(THREAD, thread, 150, 7, 0, EVF_THREAD_PYTHON, .pid = 7);
+	FEED(BEGAN, began, 150, 7, 0, 0, .since = 1);
+	expect(180, "7", "100-180 7 unknown\n");
+}
+
+static void a_begin_changes_nothing_that_is_known(void **state)
+{
+	begin();
+	FEED(THREAD, thread, 110, 7, 0, EVF_THREAD_PYTHON, .pid = 7);
+	in(115, 7, 0);
+	FEED(BEGAN, began, 120, 7, 0, 0, .since = 105);
+	FEED(BEGAN, began, 121, 99, 0, 0, .since = 105);
+	expect(130, "7", "110-130 7 unknown\n");
+}
+
 static void a_missed_switch_does_not_end_a_wait_for_the_gil(void **state)
 {
 	begin();
@@ -241,6 +272,9 @@ int main(void)
 		cmocka_unit_test(a_missed_switch_makes_the_time_since_the_previous_one_unknown),
 		cmocka_unit_test(a_missed_wake_up_is_known_from_the_run_queue),
 		cmocka_unit_test(a_wake_up_before_the_sleep_is_not_the_missed_one),
+		cmocka_unit_test(what_came_before_a_process_was_observed_is_unknown),
+		cmocka_unit_test(a_process_from_before_the_window_is_unknown_since_its_begin),
+		cmocka_unit_test(a_begin_changes_nothing_that_is_known),
 		cmocka_unit_test(a_missed_switch_does_not_end_a_wait_for_the_gil),
 		cmocka_unit_test(the_cpus_occupant_is_emitted_before_the_thread_that_waited_for_it),
 		cmocka_unit_test(a_traced_thread_has_its_cpu_without_a_run),
