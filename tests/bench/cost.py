@@ -155,9 +155,11 @@ def programs_ns(spin, observing, names, options):
 
 def bystander(options):
     """The cost to unobserved processes while gilscope observes another one: of a trivial system
-    call, and of a context switch between two of them, which is half a round trip of a byte: two
-    system calls, one wake-up and one switch."""
-    with Spin() as observed, Spin("syscall") as calling, Spin("switch") as switching:
+    call; of a context switch between two of them, which is half a round trip of a byte: two system
+    calls, one wake-up and one switch; of a GIL cycle where nobody waits. All of them run the same
+    Python file as the observed one."""
+    spins = [Spin(name) for name in ("cycle", "syscall", "switch", "cycle")]
+    with spins[0] as observed, spins[1] as calling, spins[2] as switching, spins[3] as cycling:
         ways = turns.observers(observed.pid, options)
         call = turns.Turns(
             options.rounds, ways, lambda _: calling.undisturbed_ns_per_call(options.calls)
@@ -166,6 +168,7 @@ def bystander(options):
         switch = turns.Turns(
             options.rounds, both, lambda _: switching.undisturbed_ns_per_call(options.calls)
         )
+        gil = turns.Turns(options.rounds, ways, lambda _: cycling.ns_per_call(options.calls))
         recordings = [name for name in ways if name != turns.CONTROL]
         programs = programs_ns(switching, ways[recordings[-1]], PROGRAMS, options)
         programs.update(programs_ns(switching, both[EMPTY], [NOTHING], options))
@@ -173,6 +176,9 @@ def bystander(options):
         turns.row_of_ns("`os.getppid()`, unobserved", call.bare),
         turns.row_of_ns("the same once more adds", call.added(turns.CONTROL)),
         *(turns.row_of_ns(f"`gilscope {name}` adds", call.added(name), 50) for name in recordings),
+        turns.row_of_ns("a GIL cycle of the same Python file, unobserved", gil.bare),
+        turns.row_of_ns("the same once more adds", gil.added(turns.CONTROL)),
+        *(turns.row_of_ns(f"`gilscope {name}` adds", gil.added(name)) for name in recordings),
         turns.row_of_ns("a byte and a switch to a process, unobserved", switch.bare),
         turns.row_of_ns("the same once more adds", switch.added(turns.CONTROL)),
         turns.row_of_ns(f"{EMPTY} add", switch.added(EMPTY)),

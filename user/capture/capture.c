@@ -78,7 +78,8 @@ void capture_free(struct capture *capture)
 		kernel_probes_enable(capture->kernel, false);
 	family_free(capture);
 	for (uint32_t i = 0; i < IMAGES_MAX; i++)
-		probes_remove_uprobes(&capture->probes, &capture->images.list[i].uprobes);
+		if (capture->images.list[i].number)
+			probes_remove_uprobes(&capture->probes, &capture->images.list[i].uprobes);
 	for (uint32_t i = 0; i < capture->tracee_count; i++) {
 		probes_remove_uprobes(&capture->probes, &capture->tracees[i]->uprobes);
 		tracee_free(capture, capture->tracees[i]);

@@ -122,8 +122,19 @@ enum { REST_MS = 500, REMOVED_MOST = 256 };
 
 static void give_up(struct bounded_answer *request)
 {
-	if (!fork())
+	_cleanup_(closep) int ours = -1, theirs = -1;
+	int line[2];
+
+	/* the child has them last only if it is still there then */
+	if (!pipe2(line, O_CLOEXEC)) {
+		theirs = line[0];
+		ours = line[1];
+	}
+	if (!fork()) {
+		close(ours);
+		(void)!read(theirs, &(char){0}, 1);
 		_exit(0);
+	}
 	for (uint32_t i = 0; i < request->fd_count; i++)
 		close(request->fds[i]);
 	request->fd_count = 0;

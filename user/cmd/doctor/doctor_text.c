@@ -64,7 +64,9 @@ static void print_features(const struct features *features)
 
 const struct mode_about doctor_modes[DOCTOR_MODES] = {
 	{MODE_EDGES, "the default: only where somebody waits for the GIL; else it costs nothing"},
-	{MODE_EXACT, "every take and drop of the GIL; costs about 1 µs for each"},
+	{MODE_EXACT,
+	 "every take and drop of the GIL; costs about 1 µs for each, also others that run "
+	 "the same Python file"},
 	{MODE_FUTEX, "edges without uprobes; reported waits are about 1 % too short"},
 };
 
