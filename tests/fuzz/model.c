@@ -74,6 +74,8 @@ static void tame(union event *event, uint64_t *ts)
 		event->thread.pid %= 8;
 	if (event->hdr.type == EV_LOST)
 		event->lost.last_ts = *ts + (event->lost.last_ts & 0xff);
+	if (event->hdr.type == EV_LOST && event->lost.count & 1)
+		event->hdr.tid = 0;
 	if (event->hdr.type == EV_OBSERVE)
 		event->observe.holder %= 8, event->observe.span_ns %= 256;
 	if (event->hdr.type == EV_STATE)

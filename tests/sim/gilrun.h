@@ -27,11 +27,17 @@ static inline struct sim_seeds sim_seeds(const char *one, const char *many, uint
 
 /* ── births and deaths ───────────────────────────────────────────────────── */
 
+/* The process of that GIL, and of its threads. Of the second one, none is its first thread. */
+static inline uint32_t sim_pid(const struct sim *s, uint8_t gil)
+{
+	return s->apart && gil ? SIM_PID + SIM_TIDS : SIM_PID;
+}
+
 static inline void sim_emit_thread(struct sim *s, const struct sim_thread *t, unsigned int flags)
 {
 	sim_emit_at(s, s->now, EV_THREAD, t->tid, 0,
 		    (uint8_t)(flags | (t->python ? EVF_THREAD_PYTHON : 0)),
-		    (union event){.thread = {.pid = SIM_PID}}, true);
+		    (union event){.thread = {.pid = sim_pid(s, t->gil)}}, true);
 }
 
 static inline void sim_birth(struct sim *s, struct sim_thread *t)
@@ -77,7 +83,7 @@ static inline void sim_death(struct sim *s, struct sim_thread *t)
 static inline void sim_emit_loop(struct sim *s, const struct sim_thread *t)
 {
 	if (t->own_epfd)
-		sim_emit_at(s, s->now, EV_EPOLL, SIM_PID, 0,
+		sim_emit_at(s, s->now, EV_EPOLL, sim_pid(s, t->gil), 0,
 			    s->tracing == SIM_TRACED ? EVF_EPOLL_WAKEUP
 						     : EVF_EPOLL_WAKEUP | EVF_EPOLL_ALONE,
 			    (union event){.epoll = {.epfd = t->own_epfd, .kind = LOOP_ASYNCIO}},
@@ -248,7 +254,7 @@ static inline void sim_attach(struct sim *s, bool snapshot)
 	s->now++;
 	s->recording = true;
 	for (uint32_t g = 0; g < s->gils_used; g++)
-		sim_emit_at(s, s->now, EV_GIL, SIM_PID, (uint16_t)g, 0,
+		sim_emit_at(s, s->now, EV_GIL, sim_pid(s, (uint8_t)g), (uint16_t)g, 0,
 			    (union event){.gil = {.address = 0x1000 + g}}, true);
 	for (uint32_t i = 0; i < s->threads_used; i++) {
 		if (s->threads[i].alive)
@@ -313,43 +319,82 @@ static inline void sim_run(struct sim *s, uint32_t steps, uint32_t snapshots)
 
 /* ── losses ──────────────────────────────────────────────────────────────── */
 
-/* Drops runs of events, of all CPUs or of some, and adds LOST events. */
-static inline void sim_lose(struct sim *s, uint32_t losses)
+enum { SIM_OF_ALL, SIM_OF_RUNS }; /* or of a process, by its PID */
+
+static inline bool sim_is_of(const struct sim *s, const struct sim_event *event, uint32_t whose)
+{
+	uint32_t tid = event->event.hdr.tid;
+	bool run = event->event.hdr.type == EV_RUN;
+
+	if (event->fixed || whose == SIM_OF_ALL)
+		return !event->fixed;
+	if (whose == SIM_OF_RUNS || run)
+		return run && whose == SIM_OF_RUNS;
+	return tid >= SIM_PID && tid < SIM_PID + SIM_TIDS &&
+	       sim_pid(s, s->threads[tid - SIM_PID].gil) == whose;
+}
+
+/* How a LOST names them: a process may be named by any thread of it. */
+static inline union event sim_loss(struct sim *s, uint32_t whose)
+{
+	const struct sim_thread *t = &s->threads[sim_random(s, s->threads_used)];
+	union event event = {.lost = {.hdr = {.type = EV_LOST}}};
+
+	if (whose == SIM_OF_RUNS)
+		event.hdr.flags = EVF_LOST_RUNS;
+	else if (whose != SIM_OF_ALL)
+		event.hdr.tid = t->alive && sim_pid(s, t->gil) == whose ? t->tid : whose;
+	return event;
+}
+
+/* Drops runs of such events, all or some, and adds LOST events. */
+static inline void sim_lose_of(struct sim *s, uint32_t losses, uint32_t whose)
 {
 	while (losses-- > 0) {
 		uint32_t first = sim_random(s, s->events.count), length = 1 + sim_random(s, 40),
-			 last = first, k = 0, percent = 10 + sim_random(s, 91), lost = 0;
-		uint64_t ts = s->events.at[first].event.hdr.ts, last_ts;
+			 last = first, k = 0, percent = 10 + sim_random(s, 91);
+		union event loss = sim_loss(s, whose);
 
-		if (ts < s->begin || s->events.at[first].fixed)
+		while (first < s->events.count && !sim_is_of(s, &s->events.at[first], whose))
+			first++;
+		if (first == s->events.count || s->events.at[first].event.hdr.ts < s->begin)
 			continue;
 		for (uint32_t i = first; i < s->events.count && i < first + length; i++)
-			if (!s->events.at[i].fixed)
+			if (sim_is_of(s, &s->events.at[i], whose))
 				last = i;
-		last_ts = s->events.at[last].event.hdr.ts;
+		loss.hdr.ts = s->events.at[first].event.hdr.ts;
+		loss.lost.last_ts = s->events.at[last].event.hdr.ts;
 		for (uint32_t i = first; i <= last; i++)
-			if (s->events.at[i].fixed ||
+			if (!sim_is_of(s, &s->events.at[i], whose) ||
 			    (i != first && i != last && !sim_chance(s, percent)))
 				s->events.at[first + k++] = s->events.at[i];
 			else
-				lost++;
+				loss.lost.count++;
 		memmove(&s->events.at[first + k], &s->events.at[last + 1],
 			(s->events.count - last - 1) * sizeof(s->events.at[0]));
 		s->events.count -= last + 1 - first - k;
-		SIM_PUSH(s->events,
-			 (struct sim_event){.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST},
-							       .count = lost,
-							       .last_ts = last_ts}},
-					    .fixed = true});
+		SIM_PUSH(s->events, (struct sim_event){.event = loss, .fixed = true});
 		memmove(&s->events.at[first + 1], &s->events.at[first],
 			(s->events.count - first - 1) * sizeof(s->events.at[0]));
-		s->events.at[first] = (struct sim_event){
-			.event = {.lost = {.hdr = {.ts = ts, .type = EV_LOST},
-					   .count = lost,
-					   .last_ts = last_ts}},
-			.fixed = true};
+		s->events.at[first] = (struct sim_event){.event = loss, .fixed = true};
 	}
 	sim_sort(s);
+}
+
+/* The same, of all, of a process, or of what only says who has the CPUs. */
+static inline void sim_lose(struct sim *s, uint32_t losses)
+{
+	while (losses-- > 0)
+		switch (sim_random(s, 4)) {
+		case 0:
+			sim_lose_of(s, 1, SIM_OF_RUNS);
+			break;
+		case 1:
+			sim_lose_of(s, 1, SIM_OF_ALL);
+			break;
+		default:
+			sim_lose_of(s, 1, sim_pid(s, (uint8_t)sim_random(s, s->gils_used)));
+		}
 }
 
 /* Closes all spans at the end of the world. */

@@ -116,6 +116,7 @@ struct sim {
 	bool partial, recording, loops_late,
 		looks_first, /* at a switch: read before that is emitted */
 		aside;	     /* threads sleep on the GIL's other futexes, too */
+	bool apart;	     /* the GILs, and with them their threads, are those of two processes */
 	enum sim_tracing tracing;
 	uint32_t threads_used, gils_used, cpus_used;
 	struct sim_thread threads[SIM_TIDS];

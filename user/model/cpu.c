@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cpu.c - the scheduling of threads, and which tasks have the CPUs that they are queued at. */
 #include "model/edges.h"
+#include "model/loss.h"
 #include "model/turn.h"
 
 #include <errno.h>
@@ -103,13 +104,21 @@ static void cpu_left(struct world *w, uint16_t index, const struct thread_machin
 	}
 }
 
-/* The queues are emptied thread by thread, by sched_set(). */
+/* The CPUs of threads, and the queues, are left thread by thread, by sched_set(). */
 void cpu_forget(struct world *w, uint64_t ts)
 {
+	uint32_t kept = 0;
+
 	cpu_cut_touched(w, ts);
-	for (uint32_t i = 0; i < w->touched_cpu_count; i++)
-		w->cpus[w->touched_cpus[i]].known = w->cpus[w->touched_cpus[i]].touched = false;
-	w->touched_cpu_count = 0;
+	for (uint32_t i = 0; i < w->touched_cpu_count; i++) {
+		uint16_t index = w->touched_cpus[i];
+		struct cpu *cpu = &w->cpus[index];
+
+		cpu->known = cpu->touched = cpu->known && cpu->by_switch;
+		if (cpu->touched)
+			w->touched_cpus[kept++] = index;
+	}
+	w->touched_cpu_count = kept;
 }
 
 void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu,
@@ -216,8 +225,7 @@ void sched_sleeps_on(struct world *w, const struct fact *fact)
 
 	if (!t || t->sched != SCHED_ASLEEP)
 		return;
-	if (event->span_ns ? since < w->ts_facts || t->ts_fact >= since
-			   : t->out.hdr.ts != event->hdr.ts)
+	if (event->span_ns ? !snapshot_counts(w, t, since) : t->out.hdr.ts != event->hdr.ts)
 		return;
 	t->file = event->text;
 	thread_moved(w, t);

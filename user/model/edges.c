@@ -12,6 +12,7 @@
  * free: a running thread may take it again, untraced, before the waiter does.
  */
 #include "model/edges.h"
+#include "model/loss.h"
 #include "model/turn.h"
 
 unsigned int edges_relation(const struct thread_machine *t, bool *ret_sampled)
@@ -491,7 +492,7 @@ void edges_observe(struct world *w, const struct fact *fact, struct thread_machi
 		observer = NULL;
 	if (observer && flags & EVF_OBSERVE_WAITS && retry_waited(w, g, observer, ts))
 		relation_wait_on(w, g, observer, ts);
-	if (since < w->ts_facts || g->ts_fact >= since)
+	if (since < facts_from(w, gil_process(g)) || g->ts_fact >= since)
 		return;
 	observe_gil(w, fact, observer, holder, since);
 	if (!named && !(flags & EVF_OBSERVE_OTHER))

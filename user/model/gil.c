@@ -6,6 +6,7 @@
  * REL_HOLDING exactly while the thread is its GIL's certain holder.
  */
 #include "model/edges.h"
+#include "model/loss.h"
 #include "model/turn.h"
 
 /* ── threads whose relation is unknown, by process ───────────────────────── */
@@ -89,7 +90,8 @@ void gil_touch(struct world *w, struct gil_machine *g)
 	if (g->touched)
 		return;
 	g->touched = true;
-	list_add(&w->touched_gils, g);
+	DL_APPEND2(gil_process(g)->touched_gils, g, prev_touched, next_touched);
+	process_touch(w, gil_process(g));
 }
 
 void gil_hold_begin(struct world *w, struct gil_machine *g, struct thread_machine *t, uint64_t ts,
@@ -509,7 +511,8 @@ void gil_observe(struct world *w, const struct fact *fact, struct thread_machine
 	struct gil_machine *g = fact->gil;
 	uint64_t ts = fact->ts, since = fact_since(fact, event->span_ns);
 
-	if (since < w->ts_facts || g->ts_fact >= since || g->pub.process->sites_fault)
+	if (since < facts_from(w, gil_process(g)) || g->ts_fact >= since ||
+	    g->pub.process->sites_fault)
 		return;
 	if (is_certain(g)) {
 		/* without the mutex, the lock word may be ahead of a transition that is not stamped

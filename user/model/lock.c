@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* lock.c - what threads sleep on when that is a futex, who has it, and who wakes them there. */
-#include "model/private.h"
+#include "model/loss.h"
 
 /* The thread of the process that calls itself `tid`. Threads that were born in the window have no
  * number of the process's own namespace; it is the same one if it is for the process's first
@@ -13,9 +13,9 @@ static struct thread *own_thread(struct world *w, const struct process_entry *pr
 	HASH_FIND(hh_nstid, process->by_nstid, &tid, sizeof(tid), t);
 	if (t)
 		return &t->pub;
-	first = thread_find(w, process->pub.info.pid);
-	t = first && first->nstid == first->pub.tid ? thread_find(w, tid) : NULL;
-	return t && t->pub.process == &process->pub && !t->nstid ? &t->pub : NULL;
+	first = thread_in(w, process, process->pub.info.pid);
+	t = first && first->nstid == first->pub.tid ? thread_in(w, process, tid) : NULL;
+	return t && !t->nstid ? &t->pub : NULL;
 }
 
 static bool still_asleep(const struct world *w, const struct fact *fact)
@@ -25,7 +25,7 @@ static bool still_asleep(const struct world *w, const struct fact *fact)
 	uint64_t since = fact_since(fact, event->span_ns);
 
 	if (event->span_ns)
-		return since >= w->ts_facts && t->ts_fact < since && !sysno_is_stop(t->sysno);
+		return snapshot_counts(w, t, since) && !sysno_is_stop(t->sysno);
 	return t->out.hdr.type && t->out.hdr.ts == event->hdr.ts;
 }
 
@@ -56,12 +56,11 @@ static void sleeps(struct world *w, const struct fact *fact)
 static void woken(struct world *w, const struct fact *fact)
 {
 	const struct ev_futex *event = &fact->event->futex;
-	struct thread_machine *by = thread_find(w, event->other);
 	struct thread_machine *t = fact->thread;
+	struct thread_machine *by = thread_in(w, process_of(t), event->other);
 	const struct lock *lock = &t->pub.lock;
 
-	if (!by || by->pub.process != t->pub.process || lock->address != event->address ||
-	    !w->sink.release)
+	if (!by || lock->address != event->address || !w->sink.release)
 		return;
 	w->sink.release(
 		w->sink.ctx,
@@ -93,7 +92,7 @@ void lock_feed(struct world *w, const struct fact *fact)
 {
 	struct thread_machine *t = fact->thread;
 
-	if (!t || t->sched != SCHED_ASLEEP || !world_counts(w, fact->ts))
+	if (!t || t->sched != SCHED_ASLEEP || !facts_count(w, process_of(t), fact->ts))
 		return;
 	if (fact->event->hdr.type == EV_PARK)
 		parks(fact);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* loop.c - which threads run event loops, and on which descriptors. */
+#include "model/loss.h"
 #include "model/turn.h"
 
 #include <errno.h>
@@ -102,7 +103,7 @@ static int loop_run(struct world *w, struct thread_machine *t, struct descriptor
 	thread_moved(w, t);
 	loop_own(t, d);
 	t->other_waits = 0;
-	if (w->blind)
+	if (is_blind(w, process_of(t)))
 		loop_await(w, t);
 	if (is_new && w->sink.loop)
 		w->sink.loop(w->sink.ctx, &l->pub);
@@ -267,7 +268,8 @@ static int loop_run_unbound(struct world *w, struct thread_machine *t, uint64_t 
 {
 	int err = t->place == PLACE_INSIDE ? 0 : loop_run(w, t, NULL);
 
-	if (err < 0 || t->place == PLACE_INSIDE || !world_counts(w, ts) || w->blind)
+	if (err < 0 || t->place == PLACE_INSIDE || !facts_count(w, process_of(t), ts) ||
+	    is_blind(w, process_of(t)))
 		return err;
 	loop_turn_begin(w, loop_of(t), ts, false, t->place == PLACE_UNKNOWN);
 	return 0;

@@ -11,8 +11,9 @@
  * The rules (docs/model.md draws the machines):
  *  - Never guess. A thread's state is a function of what is known of its scheduling, its relation
  * to a GIL and its place in its loop's wait; where one that matters is unknown, the state is
- *    TS_UNKNOWN. LOST makes everything unknown over its span. After it, and after the begin of the
- *    window, each machine stays unknown until its next fact (or a snapshot) settles it.
+ *    TS_UNKNOWN. LOST makes everything unknown over its span, of one process or of all. After it,
+ * and after the begin of the window, each machine stays unknown until its next fact (or a snapshot)
+ * settles it.
  *  - The intervals of a thread are gapless and do not overlap, from its first appearance in the
  *    window to its exit or the window's end. Neighbours may be equal: an interval is also cut where
  *    another one ends, to keep the order of calls below.
@@ -168,6 +169,7 @@ struct process {
 	struct signal_sent sent;
 	struct crash crash; /* the latest */
 	struct death death;
+	uint64_t lost;		      /* events of its own that are missing, by LOST */
 	enum sites_fault sites_fault; /* from then on, nothing is known of the process's GILs */
 	void *data;
 };
@@ -361,9 +363,13 @@ struct contention {
 	uint64_t start, end;
 };
 
-/* Events of [start, end] are missing, `count` of them or more: all is unknown there. */
+/* Events of [start, end] are missing, `count` of them or more: of this process, of which nothing is
+ * known there, or (NULL) of nobody knows which, and nothing of any is. But with `runs` they only
+ * said which task had a CPU, and no state is unknown. */
 struct loss {
 	uint64_t start, end, count;
+	const struct process *process;
+	bool runs;
 };
 
 /* A task had a CPU for which some traced thread was waiting. tid 0: the CPU was idle. */
@@ -473,7 +479,9 @@ struct world_window {
 	uint64_t events;	 /* fed */
 	uint64_t lost;		 /* events missing, by LOST … */
 	uint64_t late;		 /* … of them those that came too late to be put in order … */
-	uint64_t missed;	 /* … and those whose probe the kernel did not run */
+	uint64_t missed;	 /* … and those whose probe the kernel did not run; … */
+	uint64_t lost_anywhere;	 /* … of the same, those of nobody knows which process … */
+	uint64_t lost_runs;	 /* … and those that only said which task had a CPU */
 	uint64_t foreign;	 /* UNKNOWN_GIL events that no GIL event explained later */
 	uint64_t contradictions; /* facts of a thread that do not fit the earlier ones: one of those
 				    was missed without a LOST */

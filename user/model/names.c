@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* names.c - what threads do in Python: stacks, runs of the garbage collector, names. */
+#include "model/loss.h"
 #include "model/turn.h"
 
 /* The thread does something on a CPU at `ts`. That proves wrong an earlier sleep, but not one that
@@ -56,7 +57,7 @@ void stack_feed(struct world *w, const struct fact *fact)
 	struct thread *holder;
 	struct gil *gil;
 
-	if (!t || !world_counts(w, ts))
+	if (!t || !facts_count(w, process_of(t), ts))
 		return;
 	gil = flags & (EVF_STACK_HOLDER | EVF_STACK_WAIT) ? stack_gil(fact) : NULL;
 	if (flags & EVF_STACK_HOLDER) {
@@ -106,7 +107,7 @@ void native_feed(struct world *w, const struct fact *fact)
 {
 	struct thread_machine *t = fact->thread;
 
-	if (!t || !world_counts(w, fact->ts))
+	if (!t || !facts_count(w, process_of(t), fact->ts))
 		return;
 	prove_running(w, t, fact->ts);
 	if (w->sink.native)
@@ -121,8 +122,8 @@ void still_feed(struct world *w, const struct fact *fact)
 	uint64_t since = fact_since(fact, event->span_ns);
 	struct thread_machine *t = fact->thread;
 
-	if (!t || !w->begun || since < w->ts_facts || t->ts_fact >= since ||
-	    t->sched != SCHED_ASLEEP || t->off_stack.hdr.type)
+	if (!t || !snapshot_counts(w, t, since) || t->sched != SCHED_ASLEEP ||
+	    t->off_stack.hdr.type)
 		return;
 	t->pub.python = true;
 	t->off_stack = (struct ev_stack){
@@ -146,7 +147,7 @@ void gc_feed(struct world *w, const struct fact *fact)
 	const struct event_hdr *hdr = &fact->event->hdr;
 	struct thread_machine *t = fact->thread;
 
-	if (!t || !world_counts(w, fact->ts))
+	if (!t || !facts_count(w, process_of(t), fact->ts))
 		return;
 	prove_running(w, t, fact->ts);
 	loop_prove_outside(w, t, fact->ts);

@@ -10,8 +10,9 @@
  * threads say now with its open interval, and emits the interval if they differ. The queue is
  * flushed last.
  *
- * "Known since the last loss" bounds the cost of a loss: what has been touched by an event is on
- * one of the `touched` lists, and only that has to be forgotten when events are lost.
+ * A loss is of the events of one process, or of nobody knows which, and then of all. "Known since
+ * the last loss" bounds its cost: what has been touched by an event is on one of the `touched`
+ * lists, and only that has to be forgotten when events are lost.
  */
 #ifndef GILSCOPE_MODEL_PRIVATE_H
 #define GILSCOPE_MODEL_PRIVATE_H
@@ -35,6 +36,12 @@ enum { OPEN_NOT_WAITING, OPEN_ANY, OPEN_NONE, OPEN_LISTS };
 /* Is the thread inside an epoll wait (on t->epfd)? */
 enum place { PLACE_UNKNOWN, PLACE_OUTSIDE, PLACE_INSIDE };
 
+/* Where the latest loss of some kind ends, or the window begins. */
+struct loss_end {
+	uint64_t ts;	/* facts count from here on */
+	uint64_t count; /* events missing in that loss */
+};
+
 struct process_entry {
 	struct process pub;
 	UT_hash_handle hh; /* by pid, the latest of that pid */
@@ -52,6 +59,16 @@ struct process_entry {
 			 of the GIL: settle_pending() */
 	bool partial; /* the world's mode is, or that of a GIL which is not retired; so relations of
 			 its threads are known in part only: derive_partial() */
+	/* losses: loss.c */
+	struct loss_end loss; /* of its own events; counts besides world.loss */
+	uint64_t ts_evidence; /* facts_from() when evidence began; if that is another time now, a
+				 loss, or the time before the window, is not over */
+	struct thread_machine *touched; /* living, by an event since the last loss */
+	struct gil_machine *touched_gils;
+	struct loop_machine *awaiting; /* may get a possible turn when evidence begins */
+	bool touched_link;	       /* on world.touched: it has something on these lists */
+	struct process_entry *prev_touched, *next_touched;
+
 	uint32_t gone_threads; /* that have not been freed */
 	uint32_t untouched;    /* living threads without an event since the last loss */
 	bool may_wait;	       /* partial: a thread whose relation is unknown may wait for a GIL */
@@ -83,7 +100,8 @@ enum wait_part {
 struct gil_machine {
 	struct gil pub;
 	struct gil_machine *next; /* of the process */
-	bool touched;		  /* on world.touched_gils */
+	bool touched;		  /* on process_entry.touched_gils */
+	struct gil_machine *prev_touched, *next_touched;
 	struct thread *previous; /* last certain holder; NULL when one may have been missed since */
 	uint64_t ts_counted;	 /* pub.unknown_ns is complete up to then */
 	uint64_t ts_calm;	 /* emitted contention ends then */
@@ -115,6 +133,8 @@ struct loop_machine {
 		uint32_t thread, epfd; /* the thread by its index */
 	} key;
 	UT_hash_handle hh;
+	struct loop_machine *prev_awaiting, *next_awaiting;
+	bool awaiting; /* on process_entry.awaiting */
 };
 
 /* What RUNS_LOOP, Python's own state, said of a thread. RUNS_NO: it runs no loop, although it waits
@@ -127,9 +147,9 @@ struct thread_machine {
 	struct thread_machine *sibling, **sibling_link; /* in process_entry.threads */
 	struct thread_machine *prev_open, *next_open;	/* in process_entry.open[listed - 1] */
 	unsigned int listed;				/* 0: in none */
-	bool touched;					/* on world.touched */
-	bool awaiting;					/* on world.awaiting */
+	bool touched;					/* on process_entry.touched */
 	bool moved;					/* on world.moved */
+	struct thread_machine *prev_touched, *next_touched;
 	struct interval open; /* what is emitted next, up to when it ends */
 
 	/* scheduling: cpu.c */
@@ -257,14 +277,13 @@ struct world {
 	struct model_sink sink;
 	enum evidence_mode mode; /* of GILs whose declaration does not say another */
 	bool begun, ended;
-	bool blind; /* a loss (or the time before the window) is not over: evidence begins with the
-		       first event from ts_facts on */
 	uint64_t now, ts_begin;
-	uint64_t ts_facts;    /* facts count from here on */
-	uint64_t ts_evidence; /* end of the latest loss that is over, or the window's begin */
 	struct crash sample;  /* the latest clock's, of any thread: `signal` means nothing */
-	uint64_t loss_count;  /* events missing in the loss that ts_facts is the end of */
+	struct loss_end loss;	  /* of events of nobody knows which process */
+	struct loss_end any_loss; /* of any events: which task has a CPU is known from RUN only
+				     from here on */
 	uint64_t events, lost, late, missed, contradictions, gaps, foreign, unread, unsampled;
+	uint64_t lost_anywhere, lost_runs; /* of `lost` */
 
 	struct thread_machine *cache[CACHE_SIZE]; /* by tid */
 	struct thread_machine *by_tid;
@@ -274,9 +293,8 @@ struct world {
 	struct world_ended gone;
 	uint32_t ends;		/* of threads since world_tidy() last looked for what may go */
 	struct indices indices; /* of threads */
-	struct list touched, touched_gils; /* by an event since the last loss */
-	struct list awaiting; /* threads that may get a possible turn when evidence begins */
-	struct list moved;    /* threads whose machines have moved with this event */
+	struct process_entry *touched; /* those with something that was, since the last loss */
+	struct list moved;	       /* threads whose machines have moved with this event */
 	uint16_t *touched_cpus;
 	uint32_t touched_cpu_count;
 	struct loop_machine *loop_by_key;
@@ -341,12 +359,6 @@ static inline struct loop_machine *loop_of(const struct thread_machine *t)
 	return t->pub.loop ? container_of(t->pub.loop, struct loop_machine, pub) : NULL;
 }
 
-/* Facts count: the window has begun, and no loss covers this instant. */
-static inline bool world_counts(const struct world *w, uint64_t ts)
-{
-	return w->begun && ts >= w->ts_facts;
-}
-
 static inline bool relation_known(unsigned int relation)
 {
 	return (relation & (relation - 1)) == 0;
@@ -406,6 +418,8 @@ int list_reserve_object(struct world *w, struct list *list, uint32_t limit, cons
 /* Makes room in the queue for `objects` more, and counts them. 0 or -ENOMEM. */
 int world_reserve(struct world *w, uint32_t objects);
 struct process_entry *process_find(const struct world *w, uint32_t pid); /* living, or NULL */
+/* The latest of that pid, which may be gone. */
+struct process_entry *process_latest(const struct world *w, uint32_t pid);
 /* The living one of that pid, or a new one. 0, -ENOMEM or -ENOSPC. */
 int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process);
 int child_feed(struct world *w, const struct fact *fact); /* CHILD */
@@ -422,18 +436,24 @@ void foreign_count(struct world *w, struct thread_machine *t, uint64_t address);
 void foreign_explain(struct world *w, const struct ev_gil *event);
 int gil_declare(struct world *w, const struct fact *fact);
 
+/* All machines have had the event: emits what it changed (world.c). */
+void world_settle(struct world *w, uint64_t ts);
+
 /* ── thread.c ────────────────────────────────────────────────────────────── */
 
 struct thread_machine *thread_find(struct world *w, uint32_t tid); /* living, or NULL */
+/* The same, of this process. */
+struct thread_machine *thread_in(struct world *w, const struct process_entry *process,
+				 uint32_t tid);
+/* The process of a thread, which may be gone; NULL: no such thread is known. */
+struct process_entry *thread_process(struct world *w, uint32_t tid);
 int thread_feed(struct world *w, const struct fact *fact);
 int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uint64_t ts,
 	       struct thread_machine **ret_thread);
-/* Something may be known of it from now on. */
-void thread_touch(struct world *w, struct thread_machine *t);
 /* The first thread of its process, which began then, is known since now only. */
 void thread_began(const struct world *w, struct thread_machine *t, uint64_t since);
 void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts);
-/* A loss begins: everything about it becomes unknown. */
+/* A loss begins: everything about it becomes unknown, and it is not touched any more. */
 void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts);
 /* Reports to the sink that the thread's state, or its name, has changed. */
 void thread_tell(struct world *w, const struct thread_machine *t, uint64_t ts);
@@ -465,7 +485,9 @@ void cpu_cut_touched(struct world *w, uint64_t ts);
 void cpu_run(struct world *w, const struct ev_run *event, uint64_t ts);
 /* A task that is not known has the CPU from now on. */
 void cpu_unknown(struct world *w, uint16_t cpu, uint64_t ts);
-void cpu_forget(struct world *w, uint64_t ts); /* a loss begins */
+/* A loss of any events begins: what RUN has said of the CPUs may not be true any more, for the
+ * SWITCH_IN of a thread may be missing as well. */
+void cpu_forget(struct world *w, uint64_t ts);
 /* `cpu`: where it runs or is queued, or CPU_NONE. */
 void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu,
 	       uint64_t ts);
@@ -571,27 +593,5 @@ void loop_unwait(struct world *w, struct thread_machine *t);
 /* The thread runs the descriptor's loop, or (NULL) none whose descriptor is known. */
 void loop_own(struct thread_machine *t, struct descriptor *d);
 void loop_unlist(struct world *w, struct thread_machine *t); /* the thread is gone */
-
-/* ── loop.c ──────────────────────────────────────────────────────────────── */
-
-int loop_feed_runs(struct world *w, const struct fact *fact); /* RUNS_LOOP */
-int loop_declare(struct world *w, const struct fact *fact);   /* EPOLL */
-/* The thread is, or was, in a wait on this descriptor; does it run a loop there? 0, -ENOMEM or
- * -ENOSPC. */
-int loop_wait_on(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
-/* The thread closes this descriptor: no loop waits on it any more. */
-void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
-void loops_settle_kinds(struct world *w);
-/* The thread runs a loop that it has not waited in since that is known. */
-static inline bool loop_is_unbound(const struct thread_machine *t)
-{
-	return t->pub.loop && t->pub.loop->epfd == EPFD_UNKNOWN;
-}
-
-/* The thread is in the wait of the loop that it runs. */
-static inline bool loop_waits(const struct thread_machine *t)
-{
-	return t->place == PLACE_INSIDE && t->pub.loop && t->pub.loop->epfd == t->epfd;
-}
 
 #endif

@@ -2,6 +2,7 @@
 /* registry.c - processes, names and GILs by number and address, also unknown ones; creating,
  * querying and freeing a world. */
 #include "model/edges.h"
+#include "model/loss.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -38,7 +39,7 @@ int world_reserve(struct world *w, uint32_t objects)
 
 /* ── processes and names ─────────────────────────────────────────────────── */
 
-static struct process_entry *latest_process(const struct world *w, uint32_t pid)
+struct process_entry *process_latest(const struct world *w, uint32_t pid)
 {
 	struct process_entry *process;
 
@@ -48,14 +49,14 @@ static struct process_entry *latest_process(const struct world *w, uint32_t pid)
 
 struct process_entry *process_find(const struct world *w, uint32_t pid)
 {
-	struct process_entry *process = latest_process(w, pid);
+	struct process_entry *process = process_latest(w, pid);
 
 	return process && !process->pub.gone ? process : NULL;
 }
 
 int process_get(struct world *w, uint32_t pid, struct process_entry **ret_process)
 {
-	struct process_entry *process, *old = latest_process(w, pid);
+	struct process_entry *process, *old = process_latest(w, pid);
 	int err;
 
 	if (old && !old->pub.gone) {
@@ -71,6 +72,7 @@ int process_get(struct world *w, uint32_t pid, struct process_entry **ret_proces
 	process->pub.info.gil_enabled = true; /* until the stream says otherwise */
 	process->pub.index = w->processes.count;
 	process->partial = mode_is_partial(w->mode);
+	process->ts_evidence = UINT64_MAX;
 	if (old)
 		HASH_DEL(w->by_pid, old);
 	HASH_ADD(hh, w->by_pid, pub.info.pid, sizeof(pid), process);
@@ -79,6 +81,7 @@ int process_get(struct world *w, uint32_t pid, struct process_entry **ret_proces
 		return -ENOMEM;
 	}
 	list_add(&w->processes, process);
+	evidence_settle(w, process);
 	*ret_process = process;
 	return 0;
 }
@@ -111,7 +114,7 @@ static void adopt_orphans(struct world *w, struct process_entry *parent)
 
 void process_adopt(struct world *w, struct process_entry *process)
 {
-	struct process_entry *parent = latest_process(w, process->pub.info.parent);
+	struct process_entry *parent = process_latest(w, process->pub.info.parent);
 
 	if (process->described)
 		return;
@@ -313,8 +316,7 @@ int gil_declare(struct world *w, const struct fact *fact)
 
 	if (err < 0)
 		return err;
-	if (index_ensure(w, index) < 0 || world_reserve(w, 1) < 0 ||
-	    list_room(&w->touched_gils, w->gils.count + 1) < 0)
+	if (index_ensure(w, index) < 0 || world_reserve(w, 1) < 0)
 		return -ENOMEM;
 	old = w->gil_by_index[index];
 	if (old && old->pub.process == &process->pub && old->pub.address == event->address &&
@@ -396,9 +398,6 @@ void world_free(struct world *w)
 	list_free(&w->processes);
 	list_free(&w->gils);
 	list_free(&w->loops);
-	free(w->touched.items);
-	free(w->touched_gils.items);
-	free(w->awaiting.items);
 	free(w->moved.items);
 	free(w->touched_cpus);
 	free(w->gil_by_index);
@@ -414,6 +413,8 @@ struct world_window world_window(const struct world *w)
 				     .end = w->now,
 				     .events = w->events,
 				     .lost = w->lost,
+				     .lost_anywhere = w->lost_anywhere,
+				     .lost_runs = w->lost_runs,
 				     .late = w->late,
 				     .missed = w->missed,
 				     .foreign = w->foreign,

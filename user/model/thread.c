@@ -2,6 +2,7 @@
 /* thread.c - threads: begin and end, and the states and intervals that follow from their machines.
  */
 #include "model/edges.h"
+#include "model/loss.h"
 #include "model/turn.h"
 
 #include <errno.h>
@@ -265,31 +266,61 @@ static inline struct thread_machine *find_any(struct world *w, uint32_t tid)
 	return t && t->pub.tid == tid ? t : find_hashed(w, tid);
 }
 
+static void touch(struct world *w, struct thread_machine *t)
+{
+	t->touched = true;
+	DL_APPEND2(process_of(t)->touched, t, prev_touched, next_touched);
+	process_touch(w, process_of(t));
+}
+
+static void untouch(struct thread_machine *t)
+{
+	if (t->touched)
+		DL_DELETE2(process_of(t)->touched, t, prev_touched, next_touched);
+	t->touched = false;
+}
+
+/* Something may be known of it from now on. */
+static void thread_touch(struct world *w, struct thread_machine *t)
+{
+	struct process_entry *process = process_of(t);
+
+	touch(w, t);
+	process->untouched--;
+	if (process->gils && process->off == process->gils && !relation_known(t->relation))
+		/* as settle_off() did with the touched threads */
+		relation_set(w, t, REL_NONE);
+	relation_list(w, t);
+	loop_refresh(w, t);
+	if (is_blind(w, process))
+		loop_await(w, t);
+}
+
 struct thread_machine *thread_find(struct world *w, uint32_t tid)
 {
 	struct thread_machine *t = find_any(w, tid);
 
 	if (!t || t->pub.gone)
 		return NULL;
+	if (is_blind(w, process_of(t)))
+		evidence_settle(w, process_of(t));
 	if (!t->touched)
 		thread_touch(w, t);
 	return t;
 }
 
-void thread_touch(struct world *w, struct thread_machine *t)
+struct thread_machine *thread_in(struct world *w, const struct process_entry *process, uint32_t tid)
 {
-	struct process_entry *process = process_of(t);
+	const struct thread_machine *t = find_any(w, tid);
 
-	t->touched = true;
-	process->untouched--;
-	list_add(&w->touched, t);
-	if (process->gils && process->off == process->gils && !relation_known(t->relation))
-		/* as settle_off() did with the touched threads */
-		relation_set(w, t, REL_NONE);
-	relation_list(w, t);
-	loop_refresh(w, t);
-	if (w->blind)
-		loop_await(w, t);
+	return t && process_of(t) == process ? thread_find(w, tid) : NULL;
+}
+
+struct process_entry *thread_process(struct world *w, uint32_t tid)
+{
+	const struct thread_machine *t = find_any(w, tid);
+
+	return t ? process_of(t) : NULL;
 }
 
 static void link_sibling(struct process_entry *process, struct thread_machine *t)
@@ -342,8 +373,6 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 	if (err < 0)
 		return err;
 	if (index_reserve(&w->indices) < 0 || world_reserve(w, 1) < 0 ||
-	    list_room(&w->touched, w->threads.count + 1) < 0 ||
-	    list_room(&w->awaiting, w->threads.count + 1) < 0 ||
 	    list_room(&w->moved, w->threads.count + 1) < 0 || !(t = calloc(1, sizeof(*t))))
 		return -ENOMEM;
 	t->pub = (struct thread){.process = &process->pub,
@@ -377,8 +406,7 @@ int thread_new(struct world *w, struct process_entry *process, uint32_t tid, uin
 	t->pub.index = index_take(&w->indices);
 	list_add(&w->threads, t);
 	link_sibling(process, t);
-	t->touched = true;
-	list_add(&w->touched, t);
+	touch(w, t);
 	relation_list(w, t);
 	if (w->sink.thread)
 		w->sink.thread(w->sink.ctx, &t->pub);
@@ -397,7 +425,7 @@ static bool is_ghost(struct world *w, const struct ev_thread *event, uint64_t ts
 	if (now && t && now != process_of(t))
 		return false;
 	return t && t->pub.gone && !(event->hdr.flags & EVF_THREAD_NEW) &&
-	       t->pub.process->info.pid == event->pid && t->ts_fact >= w->ts_facts;
+	       t->pub.process->info.pid == event->pid && t->ts_fact >= facts_from(w, process_of(t));
 }
 
 /*
@@ -412,7 +440,7 @@ static void relate(struct world *w, struct thread_machine *t, const struct ev_th
 
 	if (event->hdr.flags & EVF_THREAD_PYTHON)
 		t->pub.python = true;
-	if (ts < w->ts_facts || (is_new && first))
+	if (ts < facts_from(w, process_of(t)) || (is_new && first))
 		return;
 	if (is_new)
 		place_set(w, t, PLACE_OUTSIDE);
@@ -475,6 +503,7 @@ void thread_exit(struct world *w, struct thread_machine *t, uint64_t ts)
 	unlink_sibling(t);
 	number_drop(process_of(t), t);
 	process_of(t)->untouched -= !t->touched;
+	untouch(t);
 	relation_list(w, t);
 	sites_forget_thread(t);
 	loop_unlist(w, t);
@@ -493,7 +522,7 @@ void thread_forget(struct world *w, struct thread_machine *t, uint64_t ts)
 	t->other_waits = 0;
 	sites_forget_thread(t);
 	gc_set(w, t, 0, GC_GENERATION_UNKNOWN);
-	t->touched = false;
+	untouch(t);
 	process_of(t)->untouched++;
 	relation_list(w, t);
 	loop_await(w, t);

@@ -6,6 +6,7 @@
  * wait and may go (back) to sleep there; possible, after a loss, until a fact shows whether the
  * thread was inside its wait all the time.
  */
+#include "model/loss.h"
 #include "model/turn.h"
 
 void loop_turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, bool whole,
@@ -225,41 +226,58 @@ void loop_doubt_wake(struct world *w, struct thread_machine *t, uint64_t ts)
 
 void loop_await(struct world *w, struct thread_machine *t)
 {
-	if (!t->pub.loop || t->awaiting)
+	struct loop_machine *l = loop_of(t);
+
+	if (!l || l->awaiting)
 		return;
-	t->awaiting = true;
-	list_add(&w->awaiting, t);
+	l->awaiting = true;
+	DL_APPEND2(process_of(t)->awaiting, l, prev_awaiting, next_awaiting);
+	process_touch(w, process_of(t));
+}
+
+void loop_await_no_more(struct loop_machine *l)
+{
+	struct process_entry *process = process_of(machine_of(l->pub.thread));
+
+	if (l->awaiting)
+		DL_DELETE2(process->awaiting, l, prev_awaiting, next_awaiting);
+	l->awaiting = false;
 }
 
 /* Emitted at once: all that is emitted of the thread from here on is part of the turn. */
 void loop_refresh(struct world *w, struct thread_machine *t)
 {
 	struct loop_machine *l = loop_of(t);
+	bool blind = is_blind(w, process_of(t));
+	uint64_t ts = process_of(t)->ts_evidence;
 
-	if (!l || !l->pub.in_turn || !l->pub.possible ||
-	    (!w->blind && l->pub.ts_turn >= w->ts_evidence))
+	if (!l || !l->pub.in_turn || !l->pub.possible || (!blind && l->pub.ts_turn >= ts))
 		return;
-	thread_cut(w, t, w->blind ? w->now : w->ts_evidence);
+	thread_cut(w, t, blind ? w->now : ts);
 	l->pub.in_turn = l->pub.possible = false;
 	if (w->sink.turn_cancel)
 		w->sink.turn_cancel(w->sink.ctx, &l->pub);
-	if (w->blind) {
+	if (blind) {
 		t->open.in_turn = false;
 		loop_await(w, t);
 		return;
 	}
 	l->pub.in_turn = l->pub.possible = true;
-	l->pub.ts_turn = w->ts_evidence;
+	l->pub.ts_turn = ts;
 	if (w->sink.turn_begin)
 		w->sink.turn_begin(w->sink.ctx, &l->pub);
 }
 
-void loop_evidence(struct world *w, struct thread_machine *t, uint64_t ts)
+void loop_evidence(struct world *w, struct loop_machine *l, uint64_t ts)
 {
-	if (!t->pub.loop || t->place != PLACE_UNKNOWN || t->pub.loop->in_turn || t->missed)
+	struct thread_machine *t = machine_of(l->pub.thread);
+
+	loop_await_no_more(l);
+	if (t->pub.gone || t->pub.loop != &l->pub || t->place != PLACE_UNKNOWN ||
+	    t->pub.loop->in_turn || t->missed)
 		return;
 	t->doubted = false;
-	loop_turn_begin(w, loop_of(t), ts, false, true);
+	loop_turn_begin(w, l, ts, false, true);
 }
 
 void loop_break(struct world *w, struct thread_machine *t, uint64_t ts, bool ongoing)

@@ -1,9 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* turn.h - whether a thread is inside its waits in epoll, and the turns of its loop. */
+/* turn.h - which threads run event loops, whether they are inside their waits in epoll, and the
+ * turns of the loops. */
 #ifndef GILSCOPE_MODEL_TURN_H
 #define GILSCOPE_MODEL_TURN_H
 
 #include "model/private.h"
+
+/* ── loop.c ──────────────────────────────────────────────────────────────── */
+
+int loop_feed_runs(struct world *w, const struct fact *fact); /* RUNS_LOOP */
+int loop_declare(struct world *w, const struct fact *fact);   /* EPOLL */
+/* The thread is, or was, in a wait on this descriptor; does it run a loop there? 0, -ENOMEM or
+ * -ENOSPC. */
+int loop_wait_on(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
+/* The thread closes this descriptor: no loop waits on it any more. */
+void loop_close(struct world *w, struct thread_machine *t, uint32_t epfd, uint64_t ts);
+void loops_settle_kinds(struct world *w);
+/* The thread runs a loop that it has not waited in since that is known. */
+static inline bool loop_is_unbound(const struct thread_machine *t)
+{
+	return t->pub.loop && t->pub.loop->epfd == EPFD_UNKNOWN;
+}
+
+/* The thread is in the wait of the loop that it runs. */
+static inline bool loop_waits(const struct thread_machine *t)
+{
+	return t->place == PLACE_INSIDE && t->pub.loop && t->pub.loop->epfd == t->epfd;
+}
+
+/* ── turn.c ──────────────────────────────────────────────────────────────── */
 
 void loop_turn_begin(struct world *w, struct loop_machine *l, uint64_t ts, bool whole,
 		     bool possible);
@@ -26,7 +51,8 @@ void loop_confirm(struct world *w, struct thread_machine *t, uint64_t ts);
 void loop_doubt_wake(struct world *w, struct thread_machine *t, uint64_t ts);
 /* The thread may get a possible turn when the loss is over: loop_evidence(). */
 void loop_await(struct world *w, struct thread_machine *t);
-void loop_evidence(struct world *w, struct thread_machine *t, uint64_t ts);
+void loop_await_no_more(struct loop_machine *l);
+void loop_evidence(struct world *w, struct loop_machine *l, uint64_t ts);
 /*
  * A possible turn of a thread of which nothing is known outlasts losses. Before anything becomes
  * known of the thread, its begin is moved to the end of the last loss.

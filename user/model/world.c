@@ -2,6 +2,7 @@
 /* world.c - feeding: which machines get an event, when evidence begins and ends, and the order in
  * which the sink is called. */
 #include "model/edges.h"
+#include "model/loss.h"
 #include "model/turn.h"
 
 #include <errno.h>
@@ -58,8 +59,7 @@ static void flush(struct world *w)
 			sink_emit(&w->sink, &w->queue[i]);
 }
 
-/* All machines have had the event: emits what it changed. */
-static void settle(struct world *w, uint64_t ts)
+void world_settle(struct world *w, uint64_t ts)
 {
 	if (w->moved.count)
 		threads_derive(w, ts);
@@ -87,7 +87,7 @@ static void for_threads(struct world *w, uint64_t ts,
 
 static void refresh(struct world *w, struct thread_machine *t, uint64_t ts)
 {
-	if (!w->blind) /* otherwise the end of the loss is still unknown */
+	if (!is_blind(w, process_of(t))) /* otherwise the end of the loss is still unknown */
 		loop_refresh(w, t);
 }
 
@@ -100,64 +100,6 @@ static void cut(struct world *w, uint64_t ts)
 	for_threads(w, ts, thread_cut);
 	for (uint32_t i = 0; i < w->gils.count; i++)
 		gil_cut(w, gil_at(w, i), ts);
-}
-
-/* Evidence begins: the window's begin, or the end of a loss. */
-static void evidence_begins(struct world *w, uint64_t ts)
-{
-	w->blind = false;
-	w->ts_evidence = ts;
-	for (uint32_t i = 0; i < w->awaiting.count; i++) {
-		struct thread_machine *t = w->awaiting.items[i];
-
-		t->awaiting = false;
-		if (!t->pub.gone)
-			loop_evidence(w, t, ts);
-	}
-	w->awaiting.count = 0;
-	settle(w, ts);
-}
-
-/* What no event has touched since the last loss is unknown already. */
-static void forget_touched(struct world *w, uint64_t ts)
-{
-	struct gil_machine **gils = (struct gil_machine **)w->touched_gils.items;
-	struct thread_machine **threads = (struct thread_machine **)w->touched.items;
-
-	cpu_cut_touched(w, ts);
-	for (uint32_t i = 0; i < w->touched_gils.count; i++)
-		if (gils[i]->pub.holder)
-			thread_cut(w, machine_of(gils[i]->pub.holder), ts);
-	for (uint32_t i = 0; i < w->touched.count; i++)
-		if (!threads[i]->pub.gone)
-			thread_cut(w, threads[i], ts);
-	cpu_forget(w, ts);
-	for (uint32_t i = 0; i < w->touched_gils.count; i++) {
-		gil_unknown(w, gils[i], ts);
-		sites_forget(gils[i]);
-		gils[i]->touched = false;
-	}
-	for (uint32_t i = 0; i < w->touched.count; i++)
-		if (!threads[i]->pub.gone)
-			thread_forget(w, threads[i], ts);
-	threads_derive(w, ts);
-	w->touched.count = w->touched_gils.count = 0;
-}
-
-/* Events of [ts, last_ts] are missing. A fact at last_ts may have come before a missing one, so
- * facts count only after last_ts. */
-static void lose(struct world *w, uint64_t ts, uint64_t last_ts, uint64_t count)
-{
-	uint64_t end = last_ts > ts ? last_ts : ts, facts = end < UINT64_MAX ? end + 1 : end;
-
-	forget_touched(w, ts);
-	if (facts > w->ts_facts) {
-		w->ts_facts = facts;
-		w->loss_count = count;
-	}
-	w->blind = w->begun;
-	if (w->begun && w->sink.loss)
-		w->sink.loss(w->sink.ctx, &(struct loss){.start = ts, .end = end, .count = count});
 }
 
 static void open_at(struct world *w, struct thread_machine *t, uint64_t ts)
@@ -174,17 +116,15 @@ static void window_begin(struct world *w, uint64_t ts)
 	w->begun = true;
 	w->ts_begin = ts;
 	for_threads(w, ts, open_at);
-	if (w->ts_facts < ts)
-		w->ts_facts = ts;
-	w->blind = true;
+	loss_before(w, ts);
 }
 
 void world_cut(struct world *w, uint64_t ts)
 {
 	if (ts > w->now)
 		w->now = ts;
-	if (w->blind && w->now >= w->ts_facts)
-		evidence_begins(w, w->ts_facts);
+	for (uint32_t i = 0; i < w->processes.count; i++)
+		evidence_settle(w, process_at(w, i));
 	if (!w->ended)
 		cut(w, w->now);
 }
@@ -260,13 +200,12 @@ static void feed_observe(struct world *w, const struct fact *fact)
 {
 	const struct ev_observe *event = &fact->event->observe;
 	bool named = (event->hdr.flags & EVF_OBSERVE_LOCKED) && event->holder;
+	struct process_entry *process = gil_process(fact->gil);
 	struct thread_machine *holder;
 
-	if (!world_counts(w, fact->ts))
+	if (!facts_count(w, process, fact->ts))
 		return;
-	holder = named ? thread_find(w, event->holder) : NULL;
-	if (holder && holder->pub.process != fact->gil->pub.process)
-		holder = NULL;
+	holder = named ? thread_in(w, process, event->holder) : NULL;
 	(gil_is_partial(fact->gil) ? edges_observe : gil_observe)(w, fact, holder);
 }
 
@@ -292,7 +231,7 @@ static int feed_gil(struct world *w, struct fact *fact)
 		fact->thread = t;
 	}
 	t->pub.python = true;
-	if (!world_counts(w, fact->ts))
+	if (!facts_count(w, gil_process(g), fact->ts))
 		return 0;
 	t->ts_fact = fact->ts;
 	if (t->sched != SCHED_RUNNING)
@@ -324,7 +263,7 @@ static void feed_close(struct world *w, const struct fact *fact)
 {
 	struct thread_machine *t = fact->thread;
 
-	if (t && world_counts(w, fact->ts)) {
+	if (t && facts_count(w, process_of(t), fact->ts)) {
 		prove_in_syscall(w, t, fact->ts);
 		loop_prove_outside(w, t, fact->ts);
 	}
@@ -342,7 +281,7 @@ static int feed_epoll(struct world *w, const struct fact *fact)
 	if (!t)
 		return 0;
 	err = enter || loop_is_unbound(t) ? loop_wait_on(w, t, epfd, fact->ts) : 0;
-	if (err < 0 || !world_counts(w, fact->ts))
+	if (err < 0 || !facts_count(w, process_of(t), fact->ts))
 		return err;
 	prove_in_syscall(w, t, fact->ts);
 	if (enter)
@@ -375,8 +314,7 @@ static int feed_state(struct world *w, const struct fact *fact)
 	unsigned int flags = event->hdr.flags;
 	int err;
 
-	if (!t || !(flags & EVF_STATE_ASLEEP) || !w->begun || since < w->ts_facts ||
-	    t->ts_fact >= since)
+	if (!t || !(flags & EVF_STATE_ASLEEP) || !snapshot_counts(w, t, since))
 		return 0;
 	if (t->sched != SCHED_UNKNOWN && t->sched != SCHED_ASLEEP)
 		return 0;
@@ -404,7 +342,7 @@ static void feed_unknown_gil(struct world *w, const struct fact *fact)
 	if (!t)
 		return;
 	foreign_count(w, t, fact->event->unknown_gil.address);
-	if (!world_counts(w, fact->ts))
+	if (!facts_count(w, process_of(t), fact->ts))
 		return;
 	t->ts_fact = fact->ts;
 	sched_prove(w, t, fact->ts);
@@ -416,25 +354,19 @@ static void feed_unknown_gil(struct world *w, const struct fact *fact)
 
 static int feed_cpu(struct world *w, const struct fact *fact)
 {
+	unsigned int type = fact->event->hdr.type;
 	int err = cpu_ensure(w, fact->event->hdr.aux);
 
-	if (err < 0 || !world_counts(w, fact->ts))
+	if (err < 0)
 		return err;
-	if (fact->event->hdr.type == EV_RUN)
+	if (type == EV_RUN && w->begun && fact->ts >= w->any_loss.ts)
 		cpu_run(w, &fact->event->run, fact->ts);
-	else if (fact->thread)
+	else if (type != EV_RUN && fact->thread &&
+		 facts_count(w, process_of(fact->thread), fact->ts))
 		sched_feed(w, fact);
-	else if (fact->event->hdr.type == EV_SWITCH_IN)
+	else if (type == EV_SWITCH_IN)
 		cpu_unknown(w, fact->event->hdr.aux, fact->ts);
 	return 0;
-}
-
-static void feed_lost(struct world *w, const struct ev_lost *event, uint64_t ts)
-{
-	w->lost += event->count;
-	w->late += event->hdr.flags & EVF_LOST_LATE ? event->count : 0;
-	w->missed += event->hdr.flags & EVF_LOST_MISSED ? event->count : 0;
-	lose(w, ts, event->last_ts, event->count);
 }
 
 static int dispatch_names(struct world *w, const struct fact *fact)
@@ -532,7 +464,7 @@ static int dispatch(struct world *w, struct fact *fact)
 	case EV_STATE:
 		return feed_state(w, fact);
 	case EV_LOST:
-		feed_lost(w, &fact->event->lost, fact->ts);
+		loss_feed(w, fact);
 		return 0;
 	case EV_WINDOW:
 		if (!(fact->event->hdr.flags & EVF_WINDOW_END))
@@ -558,16 +490,29 @@ static const uint8_t SUBJECTS[EV_COUNT] = {
 #include "bpf/events.def"
 };
 
+/* Before anything becomes known of it, evidence of its process begins. */
+static inline struct process_entry *settled(struct world *w, struct process_entry *process)
+{
+	if (process && is_blind(w, process))
+		evidence_settle(w, process);
+	return process;
+}
+
 static inline struct fact fact_of(struct world *w, const union event *event)
 {
 	const struct event_hdr *hdr = &event->hdr;
 	unsigned int of = hdr->type < EV_COUNT ? SUBJECTS[hdr->type] : 0;
+	struct fact fact = {.event = event, .ts = w->now};
 
-	return (struct fact){.event = event,
-			     .ts = w->now,
-			     .thread = of & OF_THREAD ? thread_find(w, hdr->tid) : NULL,
-			     .gil = of & OF_GIL ? gil_find(w, hdr->aux) : NULL,
-			     .process = of & OF_PROCESS ? process_find(w, hdr->tid) : NULL};
+	if (of & OF_GIL)
+		fact.gil = gil_find(w, hdr->aux);
+	if (fact.gil)
+		settled(w, gil_process(fact.gil));
+	if (of & OF_PROCESS)
+		fact.process = settled(w, process_find(w, hdr->tid));
+	if (of & OF_THREAD)
+		fact.thread = thread_find(w, hdr->tid);
+	return fact;
 }
 
 int world_feed(struct world *w, const union event *event)
@@ -580,12 +525,10 @@ int world_feed(struct world *w, const union event *event)
 	w->events++;
 	if (event->hdr.ts > w->now)
 		w->now = event->hdr.ts;
-	if (w->blind && w->now >= w->ts_facts)
-		evidence_begins(w, w->ts_facts);
 	fact = fact_of(w, event);
 	err = end_when_full(w, dispatch(w, &fact));
 	if (!w->ended)
-		settle(w, w->now);
+		world_settle(w, w->now);
 	return err;
 }
 

@@ -177,16 +177,41 @@ static int pass_oldest(struct reorder *reorder)
 	return sink_event(&reorder->next, event);
 }
 
-static void note_late(struct reorder *reorder)
+/* Whether hdr.tid is that of a process or of a thread, by what events.def says. */
+#define IS(word, other) (__builtin_strcmp(word, other) == 0)
+static const bool NAMES_PROCESS[EV_COUNT] = {
+#define EVENT(id, NAME, name, aux, tid, doc)                                                       \
+	[id] = IS(#tid, "thread") || IS(#tid, "observer") || IS(#tid, "process"),
+#include "bpf/events.def"
+};
+
+/* What is missing without this event. */
+static struct event_hdr missing(const struct reorder *reorder, const union event *event)
+{
+	struct event_hdr hdr = {.ts = reorder->ts_gone, .type = EV_LOST, .flags = EVF_LOST_LATE};
+
+	if (event->hdr.type == EV_RUN || event->hdr.type == EV_COMM)
+		hdr.flags |= EVF_LOST_RUNS;
+	else if (event->hdr.type == EV_THREAD)
+		hdr.tid = event->thread.pid;
+	else if (event->hdr.type < EV_COUNT && NAMES_PROCESS[event->hdr.type])
+		hdr.tid = event->hdr.tid;
+	return hdr;
+}
+
+static int note_late(struct reorder *reorder, const union event *event)
 {
 	struct ev_lost *lost = &reorder->lost;
+	struct event_hdr hdr = missing(reorder, event);
+	int err = 0;
 
 	reorder->late++;
+	if (lost->count && (lost->hdr.tid != hdr.tid || lost->hdr.flags != hdr.flags))
+		err = emit_lost(reorder);
 	if (!lost->count)
-		*lost = (struct ev_lost){
-			.hdr = {.ts = reorder->ts_gone, .type = EV_LOST, .flags = EVF_LOST_LATE},
-			.last_ts = reorder->ts_gone};
+		*lost = (struct ev_lost){.hdr = hdr, .last_ts = hdr.ts};
 	lost->count++;
+	return err;
 }
 
 /* A loss that arrives late keeps its count and its length; it begins at `ts`, since what has been
@@ -217,10 +242,8 @@ static int reorder_late_event(struct reorder *reorder, const union event *event)
 {
 	union event loss;
 
-	if (event->hdr.type != EV_LOST) {
-		note_late(reorder);
-		return 0;
-	}
+	if (event->hdr.type != EV_LOST)
+		return note_late(reorder, event);
 	loss = loss_from(reorder->ts_gone, event);
 	return reorder_timely_event(reorder, &loss);
 }

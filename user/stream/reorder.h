@@ -7,8 +7,8 @@
  * source promises, with reorder_advance(), that it has delivered everything up to a time; events
  * older than that time minus the window are then passed on. An event that is older than one already
  * passed on is late. It can no longer be used, so it is counted, and a LOST event with the `late`
- * flag takes its place, for the model must know that something is missing. A LOST event that is
- * late is not counted: it is moved to the stage's current time.
+ * flag takes its place, for the model must know that something is missing, and of whom. A LOST
+ * event that is late is not counted: it is moved to the stage's current time.
  */
 #ifndef GILSCOPE_STREAM_REORDER_H
 #define GILSCOPE_STREAM_REORDER_H

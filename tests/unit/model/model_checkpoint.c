@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a checkpoint carries over into a world that begins with it. That all of it is right is
  * tested in model_checkpoint_sim.c. */
-#include "model/checkpoint.h"
+#include "model/checkpoint/checkpoint.h"
 #include "tests/sim/emitted.h"
 
 enum { NANOSLEEP = 230, CPU = 2 };

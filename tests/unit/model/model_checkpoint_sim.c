@@ -13,7 +13,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "model/checkpoint.h"
+#include "model/checkpoint/checkpoint.h"
 #include "tests/sim/gilrun.h"
 
 enum { SEEDS = 500, STEPS = 1500 };
@@ -273,6 +273,7 @@ static void run_seed(bool partial, uint32_t losses, uint32_t snapshots)
 
 	sim_init(&sim, seed, partial);
 	sim.tracing = seed % 2 ? SIM_TRACED : SIM_ALONE;
+	sim.apart = sim.gils_used == 2 && seed % 3;
 	sim_run(&sim, STEPS, snapshots);
 	sim_lose(&sim, losses ? sim_random(&sim, losses) : 0);
 	sim_finish(&sim);

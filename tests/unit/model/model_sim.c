@@ -6,7 +6,7 @@
  * MODEL_SIM_SEED=n runs one seed, MODEL_SIM_SEEDS=n that many of each kind. A failure prints its
  * seed.
  */
-#include "model/checkpoint.h"
+#include "model/checkpoint/checkpoint.h"
 #include "stream/keep.h"
 #include "tests/unit/model/model_truth.h"
 
@@ -168,6 +168,7 @@ static void run_seed(uint64_t seed, bool partial, uint32_t losses, uint32_t snap
 
 	sim_init(&sim, seed, partial);
 	sim.tracing = tracing;
+	sim.apart = sim.gils_used == 2 && seed % 2;
 	sim_run(&sim, kept ? 3000 : 1200, snapshots);
 	sim_lose(&sim, losses ? sim_random(&sim, losses) : 0);
 	sim_finish(&sim);

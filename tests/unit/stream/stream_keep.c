@@ -7,7 +7,7 @@
 
 #include "analysis/report.h"
 #include "base/diag.h"
-#include "model/checkpoint.h"
+#include "model/checkpoint/checkpoint.h"
 #include "stream/keep.h"
 
 #define MS UINT64_C(1000000)

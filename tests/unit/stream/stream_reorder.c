@@ -190,9 +190,10 @@ static void late_events_leave_one_lost_in_their_place(void **state)
 	reorder_flush(reorder);
 
 	assert_int_equal(kept.length, 5);
-	event = (union event){.lost = {.hdr = {.ts = 1000, .type = EV_LOST, .flags = EVF_LOST_LATE},
-				       .count = 3,
-				       .last_ts = 1000}};
+	event = (union event){
+		.lost = {.hdr = {.ts = 1000, .tid = 2, .type = EV_LOST, .flags = EVF_LOST_LATE},
+			 .count = 3,
+			 .last_ts = 1000}};
 	assert_memory_equal(&kept.items[1].event, &event, sizeof(event));
 	assert_int_equal(kept.items[2].event.hdr.tid, 3);
 	assert_int_equal(kept.items[3].event.hdr.tid, 4);
@@ -202,6 +203,52 @@ static void late_events_leave_one_lost_in_their_place(void **state)
 			 .last_ts = 2500}};
 	assert_memory_equal(&kept.items[4].event, &event, sizeof(event));
 	assert_int_equal(reorder_late(reorder), 3);
+	reorder_free(reorder);
+	kept_done(&kept);
+}
+
+/* Whose it is: of a thread's process, of the process, of which CPU a task has, or of nobody. */
+static void a_late_events_lost_says_whose_it_was(void **state)
+{
+	static const union event late[] = {
+		{.take = {.hdr = {.type = EV_TAKE, .tid = 2}}},
+		{.drop = {.hdr = {.type = EV_DROP, .tid = 2}}},
+		{.take = {.hdr = {.type = EV_TAKE, .tid = 3}}},
+		{.thread = {.hdr = {.type = EV_THREAD, .tid = 77}, .pid = 3}},
+		{.process_exit = {.hdr = {.type = EV_PROCESS_EXIT, .tid = 5}}},
+		{.run = {.hdr = {.type = EV_RUN, .tid = 9}}},
+		{.comm = {.hdr = {.type = EV_COMM, .tid = 9}}},
+		{.observe = {.hdr = {.type = EV_OBSERVE, .tid = 2}}},
+		{.observe = {.hdr = {.type = EV_OBSERVE}}},
+		{.unread = {.hdr = {.type = EV_UNREAD}}},
+	};
+	static const struct {
+		uint32_t tid, count;
+		uint8_t flags;
+	} lost[] = {{2, 2, EVF_LOST_LATE}, {3, 2, EVF_LOST_LATE},
+		    {5, 1, EVF_LOST_LATE}, {0, 2, EVF_LOST_LATE | EVF_LOST_RUNS},
+		    {2, 1, EVF_LOST_LATE}, {0, 2, EVF_LOST_LATE}};
+	struct kept kept = {0};
+	struct reorder *reorder = reorder_new(keep_sink(&kept), 0, 1000);
+	struct stream_sink sink = reorder_sink(reorder);
+	union event event = take_at(1000, 1);
+
+	sink_event(&sink, &event);
+	reorder_flush(reorder);
+	for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++)
+		sink_event(&sink, &late[i]);
+	reorder_flush(reorder);
+	assert_int_equal(kept.length, 7);
+	for (size_t i = 0; i < 6; i++) {
+		const struct ev_lost *found = &kept.items[i + 1].event.lost;
+
+		assert_int_equal(found->hdr.type, EV_LOST);
+		assert_int_equal(found->hdr.ts, 1000);
+		assert_int_equal(found->hdr.tid, lost[i].tid);
+		assert_int_equal(found->hdr.flags, lost[i].flags);
+		assert_int_equal(found->count, lost[i].count);
+	}
+	assert_int_equal(reorder_late(reorder), 10);
 	reorder_free(reorder);
 	kept_done(&kept);
 }
@@ -298,6 +345,7 @@ int main(void)
 		cmocka_unit_test(definitions_pass_at_once),
 		cmocka_unit_test(nothing_comes_out_within_the_window),
 		cmocka_unit_test(late_events_leave_one_lost_in_their_place),
+		cmocka_unit_test(a_late_events_lost_says_whose_it_was),
 		cmocka_unit_test(what_has_been_reached_stays_behind),
 		cmocka_unit_test(chaos_comes_out_in_order_and_complete),
 		cmocka_unit_test(errors_of_the_next_sink_come_back),

@@ -159,10 +159,10 @@ static void a_loop_keeps_its_name(void **state)
 
 static void losses_that_overlap_are_one_and_none_reaches_beyond_the_window(void **state)
 {
-	static const struct loss losses[] = {{1010 * MS, 1050 * MS, 3},
-					     {1020 * MS, 1030 * MS, 4},
-					     {1050 * MS, 1060 * MS, 5},
-					     {1200 * MS, 1400 * MS, 7}};
+	static const struct loss losses[] = {{1010 * MS, 1050 * MS, 3, NULL, false},
+					     {1020 * MS, 1030 * MS, 4, NULL, false},
+					     {1050 * MS, 1060 * MS, 5, NULL, false},
+					     {1200 * MS, 1400 * MS, 7, NULL, false}};
 	static const uint64_t expected[][3] = {{1010, 1060, 12}, {1200, 1300, 7}};
 	Perfetto__Trace *trace;
 	unsigned found = 0;

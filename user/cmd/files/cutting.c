@@ -8,7 +8,7 @@
 
 #include "base/diag.h"
 #include "base/duration.h"
-#include "model/checkpoint.h"
+#include "model/checkpoint/checkpoint.h"
 
 #define DAY_NS (86400 * NS_PER_S)
 

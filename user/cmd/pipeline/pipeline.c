@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/duration.h"
-#include "model/checkpoint.h"
+#include "model/checkpoint/checkpoint.h"
 
 /* Events held at most, 80 bytes each. A live source's window normally has a few thousand. */
 #define REORDER_EVENTS_LIVE   (1u << 20)

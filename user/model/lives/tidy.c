@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* tidy.c - frees the processes and threads that have ended and that the sink does not need any
  * more, so that a world is as large as what lives, however long it is fed. */
-#include "model/private.h"
+#include "model/loss.h"
+#include "model/turn.h"
 
 #include <stdlib.h>
 
@@ -45,8 +46,11 @@ static void list_drop(struct world *w, struct list *list, bool (*leaves)(const v
 
 static void loop_drop(struct world *w, void *item)
 {
-	HASH_DEL(w->loop_by_key, (struct loop_machine *)item);
-	free(item);
+	struct loop_machine *l = item;
+
+	loop_await_no_more(l);
+	HASH_DEL(w->loop_by_key, l);
+	free(l);
 	w->object_count--;
 }
 
@@ -96,6 +100,7 @@ static void process_drop(struct world *w, void *item)
 	if (latest == process)
 		HASH_DEL(w->by_pid, process);
 	explanations_drop(w, process);
+	process_untouch(w, process);
 	w->orphans -= w->orphans && process_is_orphan(process);
 	w->gone.processes--;
 	free(process);
@@ -185,10 +190,7 @@ void world_tidy(struct world *w)
 	if (w->sink.forget)
 		w->sink.forget(w->sink.ctx, w);
 	forget_relatives(w);
-	list_drop(w, &w->touched, thread_leaves, NULL);
-	list_drop(w, &w->awaiting, thread_leaves, NULL);
 	list_drop(w, &w->moved, thread_leaves, NULL);
-	list_drop(w, &w->touched_gils, gil_leaves, NULL);
 	forget_owners(w);
 	list_drop(w, &w->loops, loop_leaves, loop_drop);
 	list_drop(w, &w->gils, gil_leaves, gil_drop);

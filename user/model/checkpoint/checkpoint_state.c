@@ -4,7 +4,7 @@
  * are gone, because its sink may refer to them, and takes in a limited number. So when more than
  * half of its objects may be gone, it is replaced by a new one that is fed its checkpoint.
  */
-#include "model/checkpoint.h"
+#include "model/checkpoint/checkpoint.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,13 +4,13 @@
  * world's own rules (docs/model.md) into what it was made from. Comments below say where the order
  * matters.
  */
-#include "model/checkpoint.h"
+#include "model/checkpoint/checkpoint.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/private.h"
+#include "model/turn.h"
 
 #define GC_DEPTH_MAX 8 /* collections inside each other; deeper ones are not written */
 
@@ -466,6 +466,36 @@ static void write_state(struct writing *writing, const struct thread_machine *t)
 	write_still(writing, t);
 }
 
+static void write_loss(struct writing *writing, const struct loss_end *loss, uint32_t tid,
+		       unsigned int flags)
+{
+	if (loss->ts > writing->ts)
+		put(writing,
+		    (union event){
+			    .lost = {.hdr = {.type = EV_LOST, .tid = tid, .flags = (wire_u8)flags},
+				     .count = loss->count,
+				     .last_ts = loss->ts - 1}});
+}
+
+/* Those that last longer. Of whom they are, nothing is known. */
+static void write_losses(struct writing *writing)
+{
+	const struct world *w = writing->world;
+	uint64_t end = w->loss.ts;
+
+	write_loss(writing, &w->loss, 0, 0);
+	for (uint32_t i = 0; i < w->processes.count; i++) {
+		const struct process_entry *process = process_at(w, i);
+
+		if (process->pub.gone)
+			continue;
+		write_loss(writing, &process->loss, process->pub.info.pid, 0);
+		end = process->loss.ts > end ? process->loss.ts : end;
+	}
+	if (w->any_loss.ts > end) /* of RUN, or of a process that is gone */
+		write_loss(writing, &w->any_loss, 0, EVF_LOST_RUNS);
+}
+
 int world_checkpoint(const struct world *w, uint64_t ts, const struct stream_sink *to)
 {
 	struct writing writing = {.world = w, .to = to, .ts = ts};
@@ -474,12 +504,7 @@ int world_checkpoint(const struct world *w, uint64_t ts, const struct stream_sin
 	put(&writing, (union event){.window = {.hdr = {.type = EV_WINDOW}}});
 	if (w->ended) /* it was full and has not followed the stream since */
 		return writing.err;
-	if (w->ts_facts > ts) {
-		put(&writing, (union event){.lost = {.hdr = {.type = EV_LOST},
-						     .count = w->loss_count,
-						     .last_ts = w->ts_facts - 1}});
-		return writing.err;
-	}
+	write_losses(&writing);
 	write_cpus(&writing);
 	write_threads(&writing, write_thread);
 	write_owners(&writing);
