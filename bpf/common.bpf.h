@@ -4,8 +4,8 @@
  * the kernel.
  *
  * Probes stamp facts: they filter by process, take the time first, write one small record, and
- * never judge. Records for which the ring has no room are counted per CPU, with the span of time
- * that they fall in.
+ * never judge. Records for which the ring has no room are counted per process and CPU, with the
+ * span of time that they fall in.
  */
 #ifndef GILSCOPE_COMMON_BPF_H
 #define GILSCOPE_COMMON_BPF_H
@@ -22,8 +22,7 @@ extern int enabled;		  /* nothing is sent before all probes are in place */
 extern const volatile __u32
 	wake_bytes; /* the reader is woken from this many unread bytes on: a quarter of the ring */
 extern __u64 target_bits[SHARED_TARGET_BITS / 64]; /* see shared.h */
-extern unsigned int loss_slot; /* the half of `losses` that counts now; user space flips it and
-				  reads the other */
+extern __u64 unsampled;				   /* samples for which the ring had no room */
 
 /*
  * PIDs and TIDs are those of gilscope's own PID namespace: user space finds them in its /proc.
@@ -154,13 +153,6 @@ struct {
 	__uint(max_entries, SHARED_MAX_THREADS);
 } notes SEC(".maps") __weak;
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__type(key, __u32); /* loss_slot */
-	__type(value, struct shared_loss);
-	__uint(max_entries, 2);
-} losses SEC(".maps") __weak;
-
 /* A few instructions, which are enough for nearly all processes that are not observed. */
 static __always_inline bool may_be_target(__u32 tgid)
 {
@@ -216,17 +208,9 @@ static __always_inline struct thread_note *note_of(__u32 tid)
 	return bpf_map_lookup_elem(&notes, &tid);
 }
 
-static __always_inline void count_loss(__u64 ts)
-{
-	__u32 slot = loss_slot & 1;
-	struct shared_loss *loss = bpf_map_lookup_elem(&losses, &slot);
-
-	if (!loss)
-		return;
-	if (!loss->count++)
-		loss->first_ts = ts;
-	loss->last_ts = ts;
-}
+/* lives.bpf.c: a record had no room. Returns 0. A global function, as every probe may call it. */
+enum { LOSS_MINE = 0x7ffffffe };
+extern int count_loss(__u64 ts, __u32 whose);
 
 /* Whether a record that is sent now wakes the reader, because a quarter of the ring is full. */
 static __always_inline __u64 wakeup(void)
@@ -239,21 +223,29 @@ static __always_inline __u64 wakeup(void)
  * Sends a record without waking the reader: an interrupt on the target's CPU for every handful of
  * records would be most of the cost of probing. The reader polls every few milliseconds.
  *
- * `size` is a constant wherever this is inlined. Reserving and filling costs a third less than
- * bpf_ringbuf_output().
+ * `whose` is the process that the record is about, or SHARED_LOSS_…: who knows too little if it has
+ * no room. False: it had none. `size` is a constant wherever this is inlined. Reserving and filling
+ * costs a third less than bpf_ringbuf_output().
  */
-static __always_inline void emit(void *record, __u32 size)
+static __always_inline bool emit_of(__u32 whose, void *record, __u32 size)
 {
 	__u64 flags = wakeup();
 	void *place = bpf_ringbuf_reserve(&ring, size, 0);
 
 	if (!place) {
-		count_loss(((struct event_hdr *)record)->ts);
-		return;
+		count_loss(((struct event_hdr *)record)->ts, whose);
+		return false;
 	}
 	/* without the known alignment, the copy goes byte by byte */
 	__builtin_memcpy(__builtin_assume_aligned(place, 8), record, size);
 	bpf_ringbuf_submit(place, flags);
+	return true;
+}
+
+/* The same, of the current process. */
+static __always_inline void emit(void *record, __u32 size)
+{
+	emit_of(LOSS_MINE, record, size);
 }
 
 /*
@@ -363,11 +355,11 @@ static __always_inline void emit_comm(__u64 ts, __u32 tid, __u32 tgid, const __u
 
 	if (known && known->comm[0] == now.comm[0] && known->comm[1] == now.comm[1])
 		return;
-	bpf_map_update_elem(&names, &tid, &now, BPF_ANY);
 
 	struct ev_comm record = {.hdr = HDR(COMM, ts, tid, 0, 0), .pid = tgid};
 	__builtin_memcpy(&record.comm, comm, sizeof(record.comm));
-	emit(&record, sizeof(record));
+	if (emit_of(SHARED_LOSS_RUNS, &record, sizeof(record)))
+		bpf_map_update_elem(&names, &tid, &now, BPF_ANY);
 }
 
 #endif

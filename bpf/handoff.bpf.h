@@ -108,11 +108,11 @@ static __always_inline bool tell_drop(__u64 ts, __u64 me, __u64 futex, struct th
  * Something else wakes it, perhaps not even this process. From here on no drop does. It may take
  * some tens of microseconds until it is on a run queue, and sched_wakeup says so.
  */
-static __always_inline void tell_other_wake(__u64 ts, __u32 tid)
+static __always_inline void tell_other_wake(__u64 ts, __u32 tid, __u32 tgid)
 {
 	struct ev_wake record = {.hdr = HDR(WAKE, ts, tid, 0, EVF_WAKE_BEGINS)};
 
-	emit(&record, sizeof(record));
+	emit_of(tgid, &record, sizeof(record));
 }
 
 /* ── retries on the mutex ────────────────────────────────────────────────────────────────────── */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Dual MIT/GPL
 /*
  * lives.bpf.c - threads and processes that begin, change their names, become other programs, and
- * exit; of processes, also those below the traced ones.
+ * exit; of processes, also those below the traced ones. And what is lost of each process.
  */
 #include "entry.bpf.h"
 #include "handoff.bpf.h"
@@ -22,7 +22,7 @@ static __always_inline void emit_family(__u32 tgid, __u8 what)
 
 	if (bpf_ringbuf_output(&ring, &record, sizeof(record),
 			       what == SHARED_FAMILY_EXIT ? wakeup() : BPF_RB_FORCE_WAKEUP))
-		count_loss(record.hdr.ts);
+		count_loss(record.hdr.ts, LOSS_MINE);
 }
 
 /* The last signal of a target that was reported. */
@@ -204,7 +204,7 @@ int BPF_PROG(on_signal, int number, struct kernel_siginfo *info, struct task_str
 
 	struct ev_signal record = {.hdr = HDR(SIGNAL, now.ts, tgid, (__u16)number, 0),
 				   .sender = now.sender};
-	emit(&record, sizeof(record));
+	emit_of(tgid, &record, sizeof(record));
 	return 0;
 }
 
@@ -272,6 +272,51 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	struct ev_process_exit record = {
 		.hdr = HDR(PROCESS_EXIT, ts, tgid, 0, EVF_PROCESS_EXIT_EXEC)};
 	emit(&record, sizeof(record));
+	return 0;
+}
+
+/* ── what is lost ────────────────────────────────────────────────────────────────────────────── */
+
+unsigned int loss_epoch = 0; /* its lowest bit is the half that the probes count losses in */
+__u64 loss_count = 0;	     /* of all of them: behind the entry that it is counted in */
+__u64 unsampled = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__type(key, struct shared_loss_key);
+	__type(value, struct shared_loss);
+	__uint(max_entries, SHARED_LOSSES);
+} losses SEC(".maps");
+
+static __always_inline struct shared_loss *loss_of(__u32 whose, __u32 half)
+{
+	struct shared_loss_key key = {.whose = whose, .half = half};
+	struct shared_loss *loss = bpf_map_lookup_elem(&losses, &key);
+
+	if (loss)
+		return loss;
+	key.whose = SHARED_LOSS_ALL;
+	return bpf_map_lookup_elem(&losses, &key);
+}
+
+__noinline int count_loss(__u64 ts, __u32 whose)
+{
+	__u32 epoch = loss_epoch;
+	struct shared_loss *loss = loss_of(whose == LOSS_MINE ? my_ids() >> 32 : whose, epoch & 1);
+
+	if (loss && loss->epoch != epoch) {
+		loss->count = 0;
+		loss->first_ts = loss->last_ts = ts;
+		loss->epoch = epoch;
+	}
+	if (loss) {
+		if (ts < loss->first_ts)
+			loss->first_ts = ts;
+		if (ts > loss->last_ts)
+			loss->last_ts = ts;
+		__sync_fetch_and_add(&loss->count, 1);
+	}
+	__sync_fetch_and_add(&loss_count, 1);
 	return 0;
 }
 

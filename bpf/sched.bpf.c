@@ -18,14 +18,13 @@ const volatile __u32 ns_inum = 0;
 __u32 ns_level = 0;
 int enabled = 0;
 unsigned int sleepers[16] __attribute__((aligned(64))) = {0};
-unsigned int loss_slot = 0;
 __u64 target_bits[SHARED_TARGET_BITS / 64] = {0};
 
-static __always_inline void emit_queued(__u64 ts, __u32 cpu, __u32 tid, __u64 since)
+static __always_inline void emit_queued(__u64 ts, __u32 cpu, __u32 tid, __u32 tgid, __u64 since)
 {
 	struct ev_queued record = {.hdr = HDR(QUEUED, ts, tid, cpu, 0), .since = since};
 
-	emit(&record, sizeof(record));
+	emit_of(tgid, &record, sizeof(record));
 }
 
 /*
@@ -44,7 +43,7 @@ static __always_inline __u64 arrival(__u64 ts, __u32 cpu, const struct cpu_note 
 	if (BPF_CORE_READ(task, sched_info.pcount) != thread->arrivals + 1 || arrived < note->ts ||
 	    arrived > ts)
 		return 0;
-	emit_queued(ts, cpu, tid,
+	emit_queued(ts, cpu, tid, LOSS_MINE,
 		    arrived - (BPF_CORE_READ(task, sched_info.run_delay) - thread->run_delay));
 	return arrived;
 }
@@ -84,7 +83,7 @@ __noinline int report_run(__u64 ts, __u32 cpu, __u32 end)
 
 	if (!end && note->tid)
 		emit_comm(ts, note->tid, note->tgid, note->comm);
-	emit(&record, sizeof(record));
+	emit_of(SHARED_LOSS_RUNS, &record, sizeof(record));
 	note->reported = !end;
 	return 0;
 }
@@ -396,7 +395,7 @@ static __always_inline void check_wake(__u64 ts, __u32 cpu, __u64 now, struct ta
 	/* on this CPU, and before it was migrated to it */
 	waited = now - since + (task->sched_info.run_delay - thread->run_delay);
 	if (since && since <= now && waited < ts)
-		emit_queued(ts, cpu, tid_of(task), ts - waited);
+		emit_queued(ts, cpu, tid_of(task), tgid_of(task), ts - waited);
 }
 
 /* A traced thread gets the CPU. */
@@ -472,7 +471,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 				   : stop_of(prev, state));
 	if (in) {
 		struct ev_switch_in record = {.hdr = HDR(SWITCH_IN, ts, tid_of(next), cpu, 0)};
-		emit(&record, sizeof(record));
+		emit_of(tgid_of(next), &record, sizeof(record));
 	}
 	return 0;
 }
@@ -492,7 +491,7 @@ static __always_inline int wake(struct task_struct *task, __u8 flags)
 	wait_for_other_cpu(ts, note_of(tid_of(task)), cpu);
 
 	struct ev_wake record = {.hdr = HDR(WAKE, ts, tid_of(task), cpu, flags)};
-	emit(&record, sizeof(record));
+	emit_of(tgid_of(task), &record, sizeof(record));
 	return 0;
 }
 
@@ -519,13 +518,13 @@ static __always_inline __u64 woken_futex(void)
 										   : 0;
 }
 
-static __always_inline void wake_waiter(__u64 ts, __u32 tid, __u64 me, bool same_process,
-					struct thread_note *note)
+static __always_inline void wake_waiter(__u64 ts, struct task_struct *task, __u64 me,
+					bool same_process, struct thread_note *note)
 {
 	__u64 futex = same_process ? woken_futex() : 0;
 
 	if (!futex || !tell_drop(ts, me, futex, note))
-		tell_other_wake(ts, tid);
+		tell_other_wake(ts, tid_of(task), tgid_of(task));
 }
 
 /* sched_waking, unlike sched_wakeup, is always reported where the waker runs. */
@@ -547,7 +546,7 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	ts = bpf_ktime_get_ns();
 	same_process = me >> 32 == tgid_of(task);
 	if (mode != SHARED_MODE_EXACT && note->wait_cond) {
-		wake_waiter(ts, tid, me, same_process, note);
+		wake_waiter(ts, task, me, same_process, note);
 		return 0;
 	}
 	address = note->futex;
@@ -582,7 +581,7 @@ int BPF_PROG(on_migrate, struct task_struct *task, int cpu)
 	wait_for_other_cpu(ts, thread, cpu);
 
 	struct ev_migrate record = {.hdr = HDR(MIGRATE, ts, tid, cpu, 0)};
-	emit(&record, sizeof(record));
+	emit_of(tgid_of(task), &record, sizeof(record));
 	return 0;
 }
 

@@ -114,10 +114,22 @@ struct shared_gil_words {
 	wire_u64 switch_number;
 };
 
-/* Records of one CPU that found no room in the ring. */
+/* Whose records found no room in the ring: those of a process, by its PID, or one of these. */
+enum {
+	SHARED_LOSS_ALL = 0,	       /* nobody knows whose */
+	SHARED_LOSS_RUNS = 0x7fffffff, /* RUN, and names of tasks: no process's */
+};
+struct shared_loss_key {
+	wire_u32 whose;
+	wire_u32 half; /* user space reads one while the probes count in the other */
+};
+#define SHARED_LOSSES (2 * (SHARED_MAX_TARGETS + 2))
+
+/* These, on one CPU. Samples are not part of them: losing these falsifies nothing. */
 struct shared_loss {
 	wire_u64 count, first_ts, last_ts;
-	wire_u64 samples; /* samples are not part of `count`: losing them falsifies nothing */
+	wire_u32 epoch; /* of loss_epoch; the rest means nothing if that is not the half's last */
+	wire_u32 spare;
 };
 
 /* A process whose stacks can be read: its layout, and values derived from it in advance. */

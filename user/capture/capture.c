@@ -56,13 +56,11 @@ int capture_new(const struct features *features, const struct capture_options *o
 	if (err)
 		return err;
 	capture->probes = kernel_probes_interface(capture->kernel);
-	capture->cpu_count = kernel_probes_cpus(capture->kernel);
 	capture->program_count = kernel_probes_programs(capture->kernel, capture->programs,
 							BOUNDED_KEEP_MAX);
 	capture->family.helper.line = -1;
-	capture->losses = calloc(capture->cpu_count, sizeof(*capture->losses));
 	capture->symbols = symbols_new(capture->sink);
-	if (!capture->losses || !capture->symbols)
+	if (!capture->symbols)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 	*ret_capture = STEAL(capture, NULL);
 	return 0;
@@ -93,7 +91,6 @@ void capture_free(struct capture *capture)
 		free(member);
 	}
 	symbols_free(capture->symbols);
-	free(capture->losses);
 	free(capture);
 }
 

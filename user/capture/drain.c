@@ -94,32 +94,33 @@ static int drain_ring(struct capture *capture)
 	return err;
 }
 
-/* Losses counted since the last drain become LOST events. */
-static int drain_losses(struct capture *capture)
+/* A snapshot tells what holds behind the loss. If it is not known when that was, it counts from
+ * now on: the reorder stage moves what is late. */
+static int put_loss(void *arg, uint32_t whose, uint16_t cpu, const struct shared_loss *loss)
 {
-	bool lost = false;
-	int err = probes_take_losses(&capture->probes, capture->losses);
+	bool runs = whose == SHARED_LOSS_RUNS;
+	struct capture *capture = arg;
+	union event event = {.lost = {
+				     .hdr = {.ts = loss->first_ts,
+					     .tid = runs ? 0 : whose,
+					     .type = EV_LOST,
+					     .flags = runs ? EVF_LOST_RUNS : 0,
+					     .aux = cpu},
+				     .count = loss->count,
+				     .last_ts = loss->last_ts,
+			     }};
 
-	for (uint32_t cpu = 0; cpu < capture->cpu_count && !err; cpu++) {
-		const struct shared_loss *loss = &capture->losses[cpu];
-		union event event = {.lost = {
-					     .hdr = {.ts = loss->first_ts,
-						     .type = EV_LOST,
-						     .aux = (uint16_t)cpu},
-					     .count = loss->count,
-					     .last_ts = loss->last_ts,
-				     }};
-
-		capture->unsampled += loss->samples;
-		if (!loss->count)
-			continue;
-		lost = true;
-		capture->status.lost += loss->count;
-		err = sink_event(&capture->sink, &event);
-	}
-	if (lost)
+	capture->status.lost += loss->count;
+	if (whose == SHARED_LOSS_ALL)
 		capture_request_snapshots(capture);
-	return err;
+	else if (!runs)
+		capture_request_snapshot(capture, whose);
+	return sink_event(&capture->sink, &event);
+}
+
+int capture_drain_losses(struct capture *capture)
+{
+	return probes_take_losses(&capture->probes, put_loss, capture);
 }
 
 void capture_begin_misses(struct capture *capture)
@@ -189,7 +190,7 @@ static int drain_unsampled(struct capture *capture, uint64_t horizon)
  */
 int capture_drain(struct capture *capture, uint64_t horizon)
 {
-	int err = drain_losses(capture);
+	int err = capture_drain_losses(capture);
 
 	if (!err)
 		err = drain_misses(capture, horizon);

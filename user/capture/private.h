@@ -129,8 +129,6 @@ struct capture {
 	int programs[BOUNDED_KEEP_MAX]; /* descriptors of those that uprobes run */
 	uint32_t program_count;
 	bool syscalls; /* the system-call tracepoints are attached */
-	uint32_t cpu_count;
-	struct shared_loss *losses; /* one per CPU, a buffer */
 	struct symbols *symbols;
 	struct capture_options options;
 	struct capture_status status;
@@ -267,6 +265,9 @@ int capture_resolve_held(struct capture *capture);
 /* Records and losses into the reorder stage, which then advances to `horizon`: the time of the call
  * or an earlier one. */
 int capture_drain(struct capture *capture, uint64_t horizon);
+/* Losses counted since the last time become LOST events. 0, the sink's error or that of reading
+ * them. */
+int capture_drain_losses(struct capture *capture);
 /* Hits that were skipped before the window are of no interest. */
 void capture_begin_misses(struct capture *capture);
 /* The ring's callback; `ctx` is the capture. Non-zero: capture_drain() has to do something before
@@ -279,6 +280,8 @@ int capture_handle_record(void *ctx, void *data, size_t size);
 int capture_note(struct capture *capture, const union event *event);
 /* The same for a stack that was not seen before, of this thread. */
 void capture_note_stack(struct capture *capture, uint32_t tid);
+/* Of this process, unless it has ended. */
+void capture_request_snapshot(struct capture *capture, uint32_t pid);
 /*
  * Serves requests until none is due or `budget_ns` are spent, which is checked after each; the rest
  * is left to the next call. At least one is served. One that takes longer than the budget is

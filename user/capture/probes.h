@@ -42,19 +42,23 @@ struct uprobes {
 };
 
 /* Probe hits that the kernel has skipped so far, because a program was already running on that CPU.
- * Skipped hits of the sampling clock are counted as samples. */
+ * Skipped hits of the sampling clock are counted as samples, as are samples that found no room. */
 struct misses {
 	uint64_t hits, samples;
 };
+
+/* Records that were lost on one CPU, of a process or SHARED_LOSS_…. first_ts 0: it is not known
+ * when. Non-zero ends it. */
+typedef int probes_loss(void *arg, uint32_t whose, uint16_t cpu, const struct shared_loss *loss);
 
 struct probes {
 	/* Passes the ring's records on, oldest first, to the function given when the ring was
 	 * opened, until that returns non-zero or the ring is empty. A record is out of the ring
 	 * when the function returns, whatever it returns. */
 	void (*consume)(void *ctx);
-	/* Reads what found no room in the ring since the last call, one entry per CPU, and resets
-	 * it. 0 or -errno. */
-	int (*take_losses)(void *ctx, struct shared_loss *ret_losses);
+	/* Passes on what found no room in the ring since the last call. 0, -errno or what `loss`
+	 * returned. */
+	int (*take_losses)(void *ctx, probes_loss *loss, void *arg);
 	struct misses (*misses)(void *ctx);
 
 	/* Adds or replaces an entry of a map. 0 or -errno (-E2BIG: the map is full). */
@@ -76,9 +80,9 @@ static inline void probes_consume(const struct probes *probes)
 	probes->consume(probes->ctx);
 }
 
-static inline int probes_take_losses(const struct probes *probes, struct shared_loss *ret_losses)
+static inline int probes_take_losses(const struct probes *probes, probes_loss *loss, void *arg)
 {
-	return probes->take_losses(probes->ctx, ret_losses);
+	return probes->take_losses(probes->ctx, loss, arg);
 }
 
 static inline struct misses probes_misses(const struct probes *probes)

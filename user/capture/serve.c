@@ -163,6 +163,14 @@ void capture_request_snapshots(struct capture *capture)
 			request(capture, capture->tracees[i], REQUEST_SNAPSHOT, 0);
 }
 
+void capture_request_snapshot(struct capture *capture, uint32_t pid)
+{
+	struct tracee *tracee = tracee_of_process(capture, pid);
+
+	if (tracee)
+		request(capture, tracee, REQUEST_SNAPSHOT, 0);
+}
+
 void capture_request_locks(struct capture *capture)
 {
 	for (uint32_t i = 0; i < capture->tracee_count; i++)
@@ -267,6 +275,8 @@ static int release(struct capture *capture, struct tracee *tracee)
 {
 	int err = symbols_finish_sources(capture->symbols, SOURCES_WAIT_MS);
 
+	/* while they are known to be its own */
+	err = err ? err : capture_drain_losses(capture);
 	err = err ? err : put_end(capture, tracee);
 	tracee_release(capture, tracee);
 	for (uint32_t i = 0; i < capture->tracee_count; i++)

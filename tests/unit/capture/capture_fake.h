@@ -19,7 +19,7 @@
 
 #include "capture/private.h"
 
-enum { FAKE_CPUS = 2, FAKE_RECORDS = 1024, FAKE_READS = 256, FAKE_EVENTS = 2048 };
+enum { FAKE_LOSSES = 2, FAKE_RECORDS = 1024, FAKE_READS = 256, FAKE_EVENTS = 2048 };
 
 struct fake_record {
 	size_t bytes;
@@ -51,7 +51,12 @@ struct fake {
 	struct fake_record records[FAKE_RECORDS];
 	uint32_t record_count, record_next;
 	bool in_callback;
-	struct shared_loss losses[FAKE_CPUS];
+	struct {
+		uint32_t whose;
+		uint16_t cpu;
+		struct shared_loss loss;
+	} losses[FAKE_LOSSES];
+	uint32_t loss_count;
 	struct misses misses;
 	char maps[FAKE_READS][24]; /* "set 4", "remove 4": operation and map */
 	uint32_t map_count;
@@ -230,13 +235,15 @@ static inline void fake_consume(void *ctx)
 	}
 }
 
-static inline int fake_take_losses(void *ctx, struct shared_loss *ret_losses)
+static inline int fake_take_losses(void *ctx, probes_loss *loss, void *arg)
 {
 	struct fake *fake = ctx;
+	int err = 0;
 
-	memcpy(ret_losses, fake->losses, sizeof(fake->losses));
-	memset(fake->losses, 0, sizeof(fake->losses));
-	return 0;
+	for (uint32_t i = 0; i < fake->loss_count && !err; i++)
+		err = loss(arg, fake->losses[i].whose, fake->losses[i].cpu, &fake->losses[i].loss);
+	fake->loss_count = 0;
+	return err;
 }
 
 static inline struct misses fake_misses(void *ctx)
@@ -358,10 +365,8 @@ static inline struct fake *fake_new(void)
 	assert_non_null(capture->reorder);
 	capture->sink = reorder_sink(capture->reorder);
 	capture->symbols = symbols_new(capture->sink);
-	capture->cpu_count = FAKE_CPUS;
-	capture->losses = calloc(FAKE_CPUS, sizeof(*capture->losses));
 	capture->tracees = calloc(4, sizeof(struct tracee *));
-	assert_true(capture->symbols && capture->losses && capture->tracees);
+	assert_true(capture->symbols && capture->tracees);
 	capture->enabled = true;
 	capture_begin_misses(capture);
 	return fake;
@@ -382,7 +387,6 @@ static inline void fake_free(struct fake *fake)
 	free(capture->free_gils);
 	symbols_free(capture->symbols);
 	reorder_free(capture->reorder);
-	free(capture->losses);
 	free(capture->tracees);
 	free(fake);
 }

@@ -299,26 +299,60 @@ static void who_has_the_mutexes_is_read_when_a_loop_hangs(void **state)
 
 /* ── losses ──────────────────────────────────────────────────────────────────────────────────── */
 
-static void a_loss_is_reported_and_followed_by_a_snapshot(void **state)
+/* Three of them, on CPU 1. */
+static void lose(uint32_t whose, uint64_t first_ts)
 {
-	uint64_t now = clock_now_ns();
+	fake->losses[fake->loss_count].whose = whose;
+	fake->losses[fake->loss_count].cpu = 1;
+	fake->losses[fake->loss_count++].loss = (struct shared_loss){
+		.count = 3, .first_ts = first_ts, .last_ts = first_ts + 10};
+}
+
+static const union event *find_lost(void)
+{
+	return &fake->events[fake_find(fake, EV_LOST)];
+}
+
+static void a_loss_of_nobody_knows_whom_is_followed_by_snapshots_of_all(void **state)
+{
+	uint64_t ts = clock_now_ns() - 1000;
 
 	fake_wait(fake, 10, 5);
-	fake->losses[1] = (struct shared_loss){
-		.count = 3, .first_ts = now - 1000, .last_ts = now - 10, .samples = 2};
+	lose(SHARED_LOSS_ALL, ts);
 	fake_poll(fake);
 	/* the snapshot answers the pending request, too */
 	assert_string_equal(fake_reads(fake), "snapshot 10; names 10; snapshot 20; names 20");
 	assert_int_equal(fake->capture.status.lost, 3);
-	assert_int_equal(fake->events[fake_find(fake, EV_UNSAMPLED)].unsampled.count, 2);
-	assert_int_equal(fake->events[fake_find(fake, EV_LOST)].lost.count, 3);
-	assert_int_equal(fake->events[fake_find(fake, EV_LOST)].hdr.aux, 1);
-	assert_int_equal(fake->events[fake_find(fake, EV_LOST)].lost.last_ts, now - 10);
+	assert_int_equal(find_lost()->lost.count, 3);
+	assert_int_equal(find_lost()->hdr.tid, 0);
+	assert_int_equal(find_lost()->hdr.aux, 1);
+	assert_int_equal(find_lost()->lost.last_ts, ts + 10);
+}
+
+static void a_loss_of_a_process_is_followed_by_a_snapshot_of_that(void **state)
+{
+	lose(20, clock_now_ns() - 1000);
+	fake_poll(fake);
+	assert_string_equal(fake_reads(fake), "snapshot 20; names 20");
+	assert_int_equal(fake->capture.status.lost, 3);
+	assert_int_equal(find_lost()->hdr.tid, 20);
+	assert_int_equal(find_lost()->hdr.flags, 0);
+}
+
+static void lost_runs_are_no_processs(void **state)
+{
+	lose(SHARED_LOSS_RUNS, clock_now_ns() - 1000);
+	fake_poll(fake);
+	assert_string_equal(fake_reads(fake), "");
+	assert_int_equal(fake->capture.status.lost, 3);
+	assert_int_equal(find_lost()->hdr.tid, 0);
+	assert_int_equal(find_lost()->hdr.flags, EVF_LOST_RUNS);
 }
 
 static void lost_samples_falsify_nothing(void **state)
 {
-	fake->losses[0].samples = 5;
+	fake->misses.samples = 5;
+	fake->capture.ts_misses -= NS_PER_S;
 	fake_poll(fake);
 	assert_string_equal(fake_reads(fake), "");
 	assert_int_equal(fake->events[fake_find(fake, EV_UNSAMPLED)].unsampled.count, 5);
@@ -483,7 +517,9 @@ int main(void)
 		TEST(an_overflow_of_requests_is_answered_by_a_snapshot),
 		TEST(a_process_that_ends_is_not_read),
 		TEST(a_process_that_ends_without_a_record_is_released_too),
-		TEST(a_loss_is_reported_and_followed_by_a_snapshot),
+		TEST(a_loss_of_nobody_knows_whom_is_followed_by_snapshots_of_all),
+		TEST(a_loss_of_a_process_is_followed_by_a_snapshot_of_that),
+		TEST(lost_runs_are_no_processs),
 		TEST(lost_samples_falsify_nothing),
 		TEST(skipped_hits_are_a_loss_too),
 		TEST(a_snapshot_declares_new_gils),

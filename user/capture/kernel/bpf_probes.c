@@ -13,6 +13,7 @@
 #include "capture/gil_slots.h"
 #include "capture/kernel/clocks.h"
 #include "capture/kernel/load.h"
+#include "capture/kernel/losses.h"
 #include "capture/kernel/uprobes.h"
 #include "gilscope.skel.h"
 
@@ -22,7 +23,7 @@ struct kernel_probes {
 	struct clocks clocks;
 	struct bpf_map *maps[PROBES_MAPS];
 	struct gil_slots gil_slots;
-	struct shared_loss *no_losses; /* one per CPU: what a counter is reset to */
+	struct losses losses;
 	int cpu_count;
 	uint32_t rate_hz;
 	bool stacks, multi; /* multi: uprobes are set by program, not by site */
@@ -60,9 +61,6 @@ int kernel_probes_load(const struct features *features, const struct capture_opt
 	if (kernel->cpu_count < 1)
 		return diag_set(diag, EXIT_FAILED, kernel->cpu_count,
 				"cannot determine the number of CPUs");
-	kernel->no_losses = calloc((size_t)kernel->cpu_count, sizeof(*kernel->no_losses));
-	if (!kernel->no_losses)
-		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 	kernel->stacks = options->stacks;
 	kernel->rate_hz = options->rate_hz;
 	kernel->multi = features_have(features, FEATURE_UPROBE_MULTI);
@@ -70,6 +68,8 @@ int kernel_probes_load(const struct features *features, const struct capture_opt
 	if (err)
 		return err;
 	list_maps(kernel);
+	if (losses_begin(&kernel->losses, kernel->skeleton, kernel->cpu_count))
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
 	kernel->ring = ring_buffer__new(bpf_map__fd(kernel->skeleton->maps.ring), record, ctx,
 					NULL);
 	if (!kernel->ring) {
@@ -90,7 +90,7 @@ void kernel_probes_free(struct kernel_probes *kernel)
 	clocks_done(&kernel->clocks);
 	ring_buffer__free(kernel->ring);
 	gilscope_bpf__destroy(kernel->skeleton);
-	free(kernel->no_losses);
+	losses_done(&kernel->losses);
 	free(kernel);
 }
 
@@ -145,11 +145,6 @@ uint32_t kernel_probes_programs(const struct kernel_probes *kernel, int *ret_fds
 	return uprobes_programs(kernel->skeleton, ret_fds, most);
 }
 
-uint32_t kernel_probes_cpus(const struct kernel_probes *kernel)
-{
-	return (uint32_t)kernel->cpu_count;
-}
-
 int kernel_probes_wait(const struct kernel_probes *kernel, int timeout_ms)
 {
 	struct epoll_event ready;
@@ -190,21 +185,11 @@ static void consume(void *ctx)
 	(void)ring_buffer__consume(kernel->ring);
 }
 
-/* The probes count in one of two slots; this makes them use the other one, then reads the first. */
-static int take_losses(void *ctx, struct shared_loss *ret_losses)
+static int take_losses(void *ctx, probes_loss *loss, void *arg)
 {
 	struct kernel_probes *kernel = ctx;
-	size_t bytes = sizeof(*ret_losses) * (size_t)kernel->cpu_count;
-	uint32_t slot = kernel->skeleton->bss->loss_slot & 1;
-	int err;
 
-	__atomic_store_n(&kernel->skeleton->bss->loss_slot, !slot, __ATOMIC_SEQ_CST);
-	err = bpf_map__lookup_elem(kernel->skeleton->maps.losses, &slot, sizeof(slot), ret_losses,
-				   bytes, 0);
-	if (err || !memcmp(ret_losses, kernel->no_losses, bytes))
-		return err;
-	return bpf_map__update_elem(kernel->skeleton->maps.losses, &slot, sizeof(slot),
-				    kernel->no_losses, bytes, BPF_ANY);
+	return losses_take(&kernel->losses, kernel->skeleton, loss, arg);
 }
 
 /* bpf_prog_info.recursion_misses, from kernel 5.12 on; older kernels do not count them. */
@@ -221,7 +206,8 @@ static struct misses misses(void *ctx)
 {
 	const struct kernel_probes *kernel = ctx;
 	const struct gilscope_bpf *skeleton = kernel->skeleton;
-	struct misses sum = {.samples = misses_of(skeleton->progs.on_clock)};
+	struct misses sum = {.samples = misses_of(skeleton->progs.on_clock) +
+					skeleton->bss->unsampled};
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, skeleton->obj)
@@ -291,9 +277,11 @@ static int set_target(const struct kernel_probes *kernel, const uint32_t *pid,
 	uint64_t mask, *word = target_bit(kernel, *pid, &mask);
 	int err = update(kernel->maps[PROBES_TARGETS], pid, target);
 
-	if (!err)
-		__atomic_fetch_or(word, mask, __ATOMIC_SEQ_CST);
-	return err;
+	if (err)
+		return err;
+	losses_add(&kernel->losses, kernel->skeleton, *pid);
+	__atomic_fetch_or(word, mask, __ATOMIC_SEQ_CST);
+	return 0;
 }
 
 static void remove_target(const struct kernel_probes *kernel, const uint32_t *pid)
@@ -302,6 +290,7 @@ static void remove_target(const struct kernel_probes *kernel, const uint32_t *pi
 	const struct bpf_map *targets = kernel->maps[PROBES_TARGETS];
 
 	(void)bpf_map__delete_elem(targets, pid, sizeof(*pid), 0);
+	losses_remove(kernel->skeleton, *pid);
 	if (!bit_is_needed(targets, *pid))
 		__atomic_fetch_and(word, ~mask, __ATOMIC_SEQ_CST);
 }

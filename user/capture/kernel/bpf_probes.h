@@ -27,8 +27,6 @@ void kernel_probes_free(struct kernel_probes *kernel);
 struct probes kernel_probes_interface(struct kernel_probes *kernel);
 /* The descriptors of the programs that set_uprobes() needs. */
 uint32_t kernel_probes_programs(const struct kernel_probes *kernel, int *ret_fds, uint32_t most);
-/* Number of the system's possible CPUs: the length of probes_take_losses()'s result. */
-uint32_t kernel_probes_cpus(const struct kernel_probes *kernel);
 
 /* Attaches the raw tracepoints, those of system calls only with `syscalls`, and the sampling clock.
  * On failure some may stay attached. 0 or -errno with a diag. */
