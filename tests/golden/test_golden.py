@@ -36,6 +36,7 @@ WITH_JSON = [
         "held_runnable",
         "locks",
         "locks_stale",
+        "losses_apart",
         "native_threads",
         "never_passed",
         "stopped",

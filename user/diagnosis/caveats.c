@@ -32,6 +32,70 @@ static void add_kind_of_loss(struct text_buffer *text, uint64_t count, const cha
 	*opened = true;
 }
 
+#define LOSERS_SHOWN  3
+#define LOSER_COLUMNS 40
+
+/* Of whom most events were lost, most first. Returns of how many some were; `*ret_rest`: how many
+ * events of those that are not shown. */
+static uint32_t find_losers(const struct report *report, const struct process **losers,
+			    uint64_t *ret_rest)
+{
+	uint32_t count = 0;
+
+	*ret_rest = 0;
+	for (uint32_t p = 0; p < report->process_count; p++) {
+		const struct process *process = report->processes[p].process, *other;
+
+		count += process->lost > 0;
+		for (int i = 0; i < LOSERS_SHOWN && process && process->lost; i++) {
+			if (losers[i] && losers[i]->lost >= process->lost)
+				continue;
+			other = losers[i];
+			losers[i] = process;
+			process = other;
+		}
+		*ret_rest += process ? process->lost : 0;
+	}
+	return count;
+}
+
+static void add_loser(struct text_buffer *text, const struct process *process)
+{
+	char title[PROCESS_TITLE_MAX];
+
+	text_add_count(text, process->lost);
+	text_add(text, process->lost == 1 ? " was about " : " were about ");
+	text_add_name(text, process_title(process, title), LOSER_COLUMNS);
+	if (!process->stands_for)
+		text_add(text, " (%u)", process->info.pid);
+}
+
+/* Of several processes: whose events they were. */
+static void add_losers(struct text_buffer *text, const struct report *report)
+{
+	const struct process *losers[LOSERS_SHOWN] = {NULL};
+	uint64_t rest;
+	uint32_t count = find_losers(report, losers, &rest);
+
+	for (uint32_t i = 0; i < LOSERS_SHOWN && losers[i]; i++) {
+		text_add(text, i ? ", " : " Of them ");
+		add_loser(text, losers[i]);
+	}
+	if (count > LOSERS_SHOWN) {
+		text_add(text, ", ");
+		text_add_count(text, rest);
+		text_add(text, " about ");
+		text_add_number_of(text, count - LOSERS_SHOWN, "more process", "more processes");
+	}
+	if (count)
+		text_add(text, ".");
+	if (!report->window.lost_anywhere)
+		return;
+	text_add(text, " Which process ");
+	text_add_count(text, report->window.lost_anywhere);
+	text_add(text, " of them were about is unknown, so all are affected.");
+}
+
 static void emit_losses(const struct caveats *caveats)
 {
 	const struct report *report = caveats->report;
@@ -45,10 +109,14 @@ static void emit_losses(const struct caveats *caveats)
 				 &opened);
 		add_kind_of_loss(&text, report->window.missed,
 				 "because the kernel skipped the probe", &opened);
+		add_kind_of_loss(&text, report->window.lost_runs, "only said which task had a CPU",
+				 &opened);
 		text_add(&text, opened ? "): " : ": ");
 		text_add_share(&text, report->unknown_ns, report->thread_ns);
-		text_add(&text, " of the threads' time is unknown. Everything else is unaffected "
-				"by the loss.");
+		text_add(&text, " of the threads' time is unknown.");
+		if (report->process_count > 1)
+			add_losers(&text, report);
+		text_add(&text, " Everything else is unaffected by the loss.");
 		caveat_emit(caveats, &text);
 	} else if (report->unknown_ns > report->thread_ns / 100) {
 		text_add_share(&text, report->unknown_ns, report->thread_ns);

@@ -103,3 +103,8 @@ json_t *json_uint(uint64_t ns)
 {
 	return json_integer(ns > INT64_MAX ? INT64_MAX : (json_int_t)ns);
 }
+
+json_t *json_count(uint64_t count)
+{
+	return count ? json_uint(count) : JSON_LEFT_OUT;
+}

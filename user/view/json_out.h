@@ -76,6 +76,8 @@ json_t *json_text_or_null(const char *text);
 /* Our own words, with blanks for no-break spaces. */
 json_t *json_words(const struct text_buffer *text);
 json_t *json_uint(uint64_t ns);
+/* JSON_LEFT_OUT for 0. */
+json_t *json_count(uint64_t count);
 
 /* A stall, and the recording as a whole without its processes, as in the report: for views that
  * show the same figures in another form. */

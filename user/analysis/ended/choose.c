@@ -162,6 +162,7 @@ static void move_process(struct report_builder *builder, struct process *process
 	if (!ended || !fold)
 		return;
 	ended->process.stands_for++;
+	ended->process.lost += process->lost;
 	if (!ended->process.sites_fault)
 		ended->process.sites_fault = process->sites_fault;
 	move_death(builder, ended, process);

@@ -392,7 +392,7 @@ static json_t *process_json(const struct report *report, const struct view_optio
 		.sites = sites_json(process),
 		.children = process->child_count ? json_children(report, process) : JSON_LEFT_OUT,
 		.pools = json_pools(report, process), .death = json_death(report, options, process),
-		.world_stopped = pauses_json(report, &pauses));
+		.world_stopped = pauses_json(report, &pauses), .lost = json_count(process->lost));
 }
 
 static void put_process(struct json_out *out, const struct report *report,
@@ -463,10 +463,10 @@ static json_t *evidence_json(const struct report *report)
 		.sampled_ns = json_uint(report->sampled_ns),
 		.thread_ns = json_uint(report->thread_ns), .gaps = json_uint(report->window.gaps),
 		.contradictions = json_uint(report->window.contradictions),
-		.stacks = stack_evidence_json(report),
-		.unread = report->window.unread ? json_uint(report->window.unread) : JSON_LEFT_OUT,
-		.samples_lost = report->window.unsampled ? json_uint(report->window.unsampled)
-							 : JSON_LEFT_OUT);
+		.stacks = stack_evidence_json(report), .unread = json_count(report->window.unread),
+		.samples_lost = json_count(report->window.unsampled),
+		.lost_anywhere = json_count(report->window.lost_anywhere),
+		.lost_runs = json_count(report->window.lost_runs));
 }
 
 static json_t *service_json(const struct report *report)

@@ -117,6 +117,10 @@ static void show_process_title(const struct text_page *page, const struct proces
 		text_add_duration(&line, observed);
 		text_add(&line, " of it");
 	}
+	if (process->process->lost) {
+		text_add(&line, SEPARATOR);
+		text_add_number_of(&line, process->process->lost, "event lost", "events lost");
+	}
 	canvas_heading(&page->canvas, &line);
 }
 

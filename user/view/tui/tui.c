@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "words/names.h"
 #include "words/palette.h"
 #include "view/tui/tui_private.h"
 #include "view/tui/tui_terminal.h"
@@ -19,6 +20,8 @@
 #define ROWS_LEGEND 20 /* from here on the last but two says what the bars' letters mean */
 #define WHEEL	    3  /* lines */
 #define ESCAPE_MS   50 /* after this long, Esc is a key of its own */
+/* of the name of a process in the last line */
+#define LOSER_COLUMNS 30
 
 struct tui {
 	SCREEN *screen;
@@ -153,6 +156,23 @@ void tui_message(struct tui *tui, const char *format, ...)
 	va_end(args);
 }
 
+/* If all that was ever lost was about one process of several. */
+static void add_only_loser(struct text_buffer *text, const struct live_view *view)
+{
+	const struct process *only = NULL;
+	char title[PROCESS_TITLE_MAX];
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < view->process_count; i++) {
+		count += view->processes[i]->lost > 0;
+		only = view->processes[i]->lost ? view->processes[i] : only;
+	}
+	if (count != 1 || view->process_count == 1 || view->about.window.lost_anywhere)
+		return;
+	text_add(text, "; the loss affects only ");
+	text_add_name(text, process_title(only, title), LOSER_COLUMNS);
+}
+
 /* The most urgent message, apart from the figures. */
 static int add_status(struct text_buffer *text, const struct tui_page *page,
 		      const struct tui_status *status)
@@ -176,7 +196,9 @@ static int add_status(struct text_buffer *text, const struct tui_page *page,
 		text_add_number_of(text, view->lost, "event", "events");
 		text_add(text, " lost in the last minute: ");
 		text_add_share(text, view->unknown_ns, view->thread_ns);
-		text_add(text, " of the threads' time unknown. A larger --ring-size may help.");
+		text_add(text, " of the threads' time unknown");
+		add_only_loser(text, view);
+		text_add(text, ". A larger --ring-size may help.");
 		return TUI_WARNING;
 	}
 	if (about->stack_evidence.full) {
