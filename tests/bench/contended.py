@@ -10,17 +10,16 @@ from common import BUILD, PYTHON, ROOT, Row, child, modes, record
 WORK, THREADS = "release", 2
 OFTEN = 100_000  # waits a second, for which the goal is
 GOAL = 5  # per cent of one CPU
-# The threads would take gilscope's CPU away several times for every wait, if that had no such
-# priority, and what this takes is counted as gilscope's.
+# gilscope's priority: else the threads take its CPU away several times for every wait, and what that
+# takes is counted as gilscope's. They never sleep, so they must not have it, too.
 UNDISTURBED = ("chrt", "-f", "10")
 
 
 @contextlib.contextmanager
 def threads():
-    """tests/apps/agreement/contention.py, with real-time priority: its threads wait for each other
-    and not for a CPU."""
+    """tests/apps/agreement/contention.py"""
     source = ROOT / "tests/apps/agreement/contention.py"
-    with child(*UNDISTURBED, PYTHON, source, stdin=-1, stdout=-1, text=True) as process:
+    with child(PYTHON, source, stdin=-1, stdout=-1, text=True) as process:
         process.stdout.readline()
         yield process
 
@@ -48,7 +47,7 @@ def once(process, mode, seconds, trace):
 
 
 def contended(options):
-    """Threads that pass locks back and forth: nearly every take of the GIL has to wait."""
+    """Threads that release the GIL for some microseconds: nearly every take has to wait."""
     rows = []
     with threads() as process, tempfile.TemporaryDirectory(dir=BUILD) as folder:
         found = {mode: [] for mode in modes(options)}

@@ -180,4 +180,13 @@ static inline const union event *epoll_of(const struct events *events, uint32_t 
 	return NULL;
 }
 
+/* A probe of somebody who observes this file meanwhile is none of the file's code. */
+static inline void without_probe(uint8_t *in_memory, const uint8_t *in_file)
+{
+	static const uint8_t breakpoint = 0xcc; /* of x86-64 */
+
+	if (*in_memory == breakpoint)
+		*in_memory = *in_file;
+}
+
 #endif
