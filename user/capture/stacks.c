@@ -185,7 +185,7 @@ static int name_thread(void *ctx, uint32_t tid, const char *text, uint32_t limit
 
 	if (!member || member->tracee != naming->tracee)
 		return 0;
-	err = symbols_name(naming->capture->symbols, text, &id);
+	err = symbols_name(naming->capture->symbols, SYMBOLS_NAME, text, &id);
 	/* a limit may be readable only later, and not every time */
 	if (err || !id || (id == member->name && (!limit || limit == member->pool_limit)))
 		return err;
@@ -226,7 +226,8 @@ static int define_still(const struct naming *naming, const struct still_stack *s
 							.lasti = still->frames.list[i].lasti};
 	err = symbols_still(naming->capture->symbols, &stack, &event->stack);
 	if (!err && still->task[0])
-		err = symbols_name(naming->capture->symbols, still->task, &event->task);
+		err = symbols_name(naming->capture->symbols, SYMBOLS_TASK, still->task,
+				   &event->task);
 	return err;
 }
 
@@ -259,7 +260,7 @@ static int emit_sleeps_on(const struct naming *naming, const struct still_stack 
 	capture_file_text(&file, name, sizeof(name));
 	if (!name[0])
 		return 0;
-	err = symbols_name(naming->capture->symbols, name, &event.sleeps_on.text);
+	err = symbols_name(naming->capture->symbols, SYMBOLS_FILE, name, &event.sleeps_on.text);
 	return err || !event.sleeps_on.text ? err : sink_event(&naming->capture->sink, &event);
 }
 

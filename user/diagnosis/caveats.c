@@ -357,6 +357,23 @@ static void emit_stack_losses(const struct caveats *caveats)
 	}
 }
 
+/* symbols.h */
+static void emit_unnamed(const struct caveats *caveats)
+{
+	const struct dictionary *names = caveats->report->names;
+	uint32_t count = names ? dictionary_count(names, DEFINE_TEXT) : 0;
+	struct text_buffer text = {0};
+
+	if (count < DEFINE_TEXTS_MAX / 2)
+		return;
+	text_add(&text, "There were ");
+	text_add_count(&text, count);
+	text_add(&text, " different names, so later ones are missing: of tasks%s%s.",
+		 count < DEFINE_TEXTS_MAX / 4 * 3 ? "" : ", and of what calls waited for",
+		 count < DEFINE_TEXTS_MAX ? "" : ", and of threads");
+	caveat_emit(caveats, &text);
+}
+
 /* Whatever would have been read there is missing. */
 static void emit_unread(const struct caveats *caveats)
 {
@@ -523,6 +540,7 @@ void caveats_paragraphs(const struct report *report, const struct paragraph_sink
 	emit_method(&caveats);
 	emit_guessed_loops(&caveats);
 	emit_unread(&caveats);
+	emit_unnamed(&caveats);
 	emit_unsampled(&caveats);
 	emit_stacks(&caveats);
 	emit_installed(&caveats);

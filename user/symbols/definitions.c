@@ -38,16 +38,17 @@ uint32_t definitions_count(const struct definitions *definitions, enum definitio
 	return HASH_COUNT(definitions->known[kind]);
 }
 
-/* Gives the definition the id of an equal one, else the next id. */
-static int intern(struct definitions *definitions, const void *content, uint32_t length,
-		  struct definition *definition)
+/* Gives the definition the id of an equal one, else the next id, unless there are `most` of its
+ * kind. */
+static int intern_up_to(struct definitions *definitions, const void *content, uint32_t length,
+			uint32_t most, struct definition *definition)
 {
 	struct interned **known = &definitions->known[definition->kind], *entry;
 	int err;
 
 	HASH_FIND(hh, *known, content, length, entry);
 	definition->id = entry ? entry->id : 0;
-	if (entry || HASH_COUNT(*known) == limits[definition->kind])
+	if (entry || HASH_COUNT(*known) >= most)
 		return 0;
 	entry = malloc(sizeof(*entry) + length);
 	if (!entry)
@@ -67,6 +68,12 @@ static int intern(struct definitions *definitions, const void *content, uint32_t
 	}
 	definitions->bytes += sizeof(*entry) + length;
 	return 0;
+}
+
+static int intern(struct definitions *definitions, const void *content, uint32_t length,
+		  struct definition *definition)
+{
+	return intern_up_to(definitions, content, length, limits[definition->kind], definition);
 }
 
 int definitions_function(struct definitions *definitions, const char *name, const char *file,
@@ -106,11 +113,12 @@ int definitions_stack(struct definitions *definitions, const struct stack_frame 
 	return err;
 }
 
-int definitions_text(struct definitions *definitions, const char *text, uint32_t *ret_id)
+int definitions_text(struct definitions *definitions, const char *text, uint32_t most,
+		     uint32_t *ret_id)
 {
 	struct definition definition = {.kind = DEFINE_TEXT, .text = text};
-	int err = intern(definitions, text, (uint32_t)strnlen(text, DEFINE_TEXT_MAX - 1),
-			 &definition);
+	int err = intern_up_to(definitions, text, (uint32_t)strnlen(text, DEFINE_TEXT_MAX - 1),
+			       most, &definition);
 
 	if (!err)
 		*ret_id = definition.id;

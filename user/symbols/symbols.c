@@ -281,16 +281,19 @@ int symbols_text(struct symbols *symbols, const struct shared_text *text)
 		utf8_from_units(text->bytes, kind, length / kind, clean, sizeof(clean));
 	else
 		utf8_clean(text->bytes, length, length == SHARED_TEXT_MAX, clean, sizeof(clean));
-	err = definitions_text(&symbols->definitions, clean, &id);
+	err = definitions_text(&symbols->definitions, clean, SYMBOLS_TASKS_MAX, &id);
 	return err ? err : id_cache_keep(symbols->texts, text->hash, id, NULL);
 }
 
-int symbols_name(struct symbols *symbols, const char *text, uint32_t *ret_id)
+int symbols_name(struct symbols *symbols, enum symbols_use use, const char *text, uint32_t *ret_id)
 {
+	static const uint32_t most[] = {[SYMBOLS_TASK] = SYMBOLS_TASKS_MAX,
+					[SYMBOLS_FILE] = SYMBOLS_FILES_MAX,
+					[SYMBOLS_NAME] = DEFINE_TEXTS_MAX};
 	char clean[DEFINE_TEXT_MAX];
 
 	utf8_clean(text, strlen(text), false, clean, sizeof(clean));
-	return definitions_text(&symbols->definitions, clean, ret_id);
+	return definitions_text(&symbols->definitions, clean, most[use], ret_id);
 }
 
 uint32_t symbols_text_id(const struct symbols *symbols, uint64_t hash)

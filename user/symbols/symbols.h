@@ -58,8 +58,14 @@ void symbols_remove_process(struct symbols *symbols, uint32_t pid);
  */
 int symbols_stack(struct symbols *symbols, const struct shared_stack *stack);
 int symbols_text(struct symbols *symbols, const struct shared_text *text);
-/* Defines a text that does not come from the ring. ret_id is 0 if there is no room. */
-int symbols_name(struct symbols *symbols, const char *text, uint32_t *ret_id);
+/*
+ * Defines a text that does not come from the ring. ret_id is 0 if there is no room. Every task of
+ * asyncio has a name of its own, and many a peer, so these do not get the room that threads need.
+ */
+enum symbols_use { SYMBOLS_TASK, SYMBOLS_FILE, SYMBOLS_NAME };
+#define SYMBOLS_TASKS_MAX (DEFINE_TEXTS_MAX / 2) /* texts, when no more tasks are named */
+#define SYMBOLS_FILES_MAX (DEFINE_TEXTS_MAX / 4 * 3)
+int symbols_name(struct symbols *symbols, enum symbols_use use, const char *text, uint32_t *ret_id);
 
 /*
  * Defines a stack that does not come from the ring: its `count` frames lack their checks, and it

@@ -42,7 +42,9 @@ int definitions_function(struct definitions *definitions, const char *name, cons
 			 uint32_t line, uint32_t *ret_id);
 int definitions_stack(struct definitions *definitions, const struct stack_frame *frames,
 		      uint32_t count, bool cut, uint32_t *ret_id);
-int definitions_text(struct definitions *definitions, const char *text, uint32_t *ret_id);
+/* A new one only while there are fewer than `most` texts. */
+int definitions_text(struct definitions *definitions, const char *text, uint32_t most,
+		     uint32_t *ret_id);
 /*
  * What one process says of a line of source (0: of the decorator), "" if it cannot tell. If another
  * one says anything else, nothing is known of it: a function that several processes have counts as

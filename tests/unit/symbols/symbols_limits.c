@@ -274,7 +274,7 @@ static void texts_of_the_probes_are_clean(void **state)
 	assert_int_equal(symbols_text(received.symbols, &text), 0);
 	assert_int_equal(symbols_text_id(received.symbols, 7), 1);
 	assert_string_equal(text_of(&received, 1), "Task-1");
-	assert_int_equal(symbols_name(received.symbols, "Task-1", &id), 0);
+	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, "Task-1", &id), 0);
 	assert_int_equal(id, 1);
 	assert_int_equal(symbols_text_id(received.symbols, 8), 0);
 	text.hash = 8; /* cut within a character by the probes */
@@ -313,9 +313,9 @@ static void names_are_clean_and_have_an_end(void **state)
 	uint32_t id;
 
 	received_init(&received);
-	assert_int_equal(symbols_name(received.symbols, "Task-1", &id), 0);
+	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, "Task-1", &id), 0);
 	assert_int_equal(id, 1);
-	assert_int_equal(symbols_name(received.symbols,
+	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME,
 				      "a\xff"
 				      "b\xc0\x80"
 				      "c\xed\xa0\x80"
@@ -330,15 +330,43 @@ static void names_are_clean_and_have_an_end(void **state)
 						    "e\xef\xbf\xbd");
 	for (size_t i = 0; i + 3 < sizeof(longer); i += 3)
 		memcpy(longer + i, "名", 3);
-	assert_int_equal(symbols_name(received.symbols, longer, &id), 0);
+	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, longer, &id), 0);
 	assert_int_equal(strlen(text_of(&received, id)), 1023);
 	for (uint32_t i = id + 1; i <= DEFINE_TEXTS_MAX + 5; i++) {
 		snprintf(longer, sizeof(longer), "text %u", i);
-		assert_int_equal(symbols_name(received.symbols, longer, &id), 0);
+		assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, longer, &id), 0);
 		assert_int_equal(id, i <= DEFINE_TEXTS_MAX ? i : 0);
 	}
-	assert_int_equal(symbols_name(received.symbols, "Task-1", &id), 0);
+	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, "Task-1", &id), 0);
 	assert_int_equal(id, 1);
+}
+
+static uint32_t named(const struct received *received, enum symbols_use use, uint32_t number)
+{
+	char text[32];
+	uint32_t id;
+
+	snprintf(text, sizeof(text), "text %u", number);
+	assert_int_equal(symbols_name(received->symbols, use, text, &id), 0);
+	return id;
+}
+
+static void tasks_leave_room_for_threads(void **state)
+{
+	_cleanup_(received_done) struct received received;
+	static const uint32_t most[] = {[SYMBOLS_TASK] = DEFINE_TEXTS_MAX / 2,
+					[SYMBOLS_FILE] = DEFINE_TEXTS_MAX / 4 * 3,
+					[SYMBOLS_NAME] = DEFINE_TEXTS_MAX};
+	uint32_t count = 0;
+
+	received_init(&received);
+	for (enum symbols_use use = SYMBOLS_TASK; use <= SYMBOLS_NAME; use++) {
+		while (named(&received, use, count + 1))
+			count++;
+		assert_int_equal(count, most[use]);
+	}
+	assert_int_equal(named(&received, SYMBOLS_TASK, 7), 7);
+	assert_int_equal(named(&received, SYMBOLS_TASK, count), count);
 }
 
 /* ── a sink that fails ───────────────────────────────────────────────────── */
@@ -377,8 +405,8 @@ static void what_the_sink_refuses_is_not_defined(void **state)
 	assert_int_equal(symbols_stack_id(received.symbols, stack.hash), 0);
 	assert_true(resolved(&received, &stack)->stack.cut);
 	refusals = 1;
-	assert_int_equal(symbols_name(received.symbols, "x", &id), -EIO);
-	assert_int_equal(symbols_name(received.symbols, "x", &id), 0);
+	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, "x", &id), -EIO);
+	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, "x", &id), 0);
 	assert_int_equal(id, 1);
 }
 
@@ -468,6 +496,7 @@ int main(void)
 		cmocka_unit_test(functions_and_code_objects_have_an_end),
 		cmocka_unit_test(line_tables_have_an_end),
 		cmocka_unit_test(texts_of_the_probes_are_clean),
+		cmocka_unit_test(tasks_leave_room_for_threads),
 		cmocka_unit_test(names_are_clean_and_have_an_end),
 		cmocka_unit_test(what_the_sink_refuses_is_not_defined),
 		cmocka_unit_test(workers_that_are_gone_take_no_room),
