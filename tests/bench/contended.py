@@ -10,8 +10,8 @@ from common import BUILD, PYTHON, ROOT, Row, child, modes, record
 WORK, THREADS = "release", 2
 OFTEN = 100_000  # waits a second, for which the goal is
 GOAL = 5  # per cent of one CPU
-# gilscope's priority: else the threads take its CPU away several times for every wait, and what that
-# takes is counted as gilscope's. They never sleep, so they must not have it, too.
+# gilscope's priority: else the threads take its CPU away several times for every wait, and what
+# that takes is counted as gilscope's. They never sleep, so they must not have it, too.
 UNDISTURBED = ("chrt", "-f", "10")
 
 

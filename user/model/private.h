@@ -278,7 +278,7 @@ struct world {
 	enum evidence_mode mode; /* of GILs whose declaration does not say another */
 	bool begun, ended;
 	uint64_t now, ts_begin;
-	struct crash sample;  /* the latest clock's, of any thread: `signal` means nothing */
+	struct crash sample;	  /* the latest clock's, of any thread: `signal` means nothing */
 	struct loss_end loss;	  /* of events of nobody knows which process */
 	struct loss_end any_loss; /* of any events: which task has a CPU is known from RUN only
 				     from here on */
