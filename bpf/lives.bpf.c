@@ -237,7 +237,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	}
 	if (!is_target(tgid)) {
 		/* of its process another thread may have been the last one here */
-		if (may_be_target(tgid) && bpf_map_lookup_elem(&notes, &tid))
+		if (bpf_map_lookup_elem(&notes, &tid))
 			forget_thread(tid);
 		return 0;
 	}

@@ -155,7 +155,8 @@ int kernel_probes_wait(const struct kernel_probes *kernel, int timeout_ms)
 
 int kernel_probes_watch(const struct kernel_probes *kernel, int fd)
 {
-	struct epoll_event event = {.events = EPOLLIN};
+	/* once for what arrives: its end would end every wait */
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
 
 	return epoll_ctl(ring_buffer__epoll_fd(kernel->ring), EPOLL_CTL_ADD, fd, &event) ? -errno
 											 : 0;
