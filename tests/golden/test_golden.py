@@ -166,14 +166,16 @@ def test_doubtful_sites_are_reported(script):
 def test_states_of_threads_add_up(script):
     found = json.loads(report(script, "--json")[0])
     window = found["window"]["end_ns"] - found["window"]["start_ns"]
+    began = dict(re.findall(r" (\d+) began since=(\d+)", script.read_text()))
     total = unknown = 0
     for process in found["processes"]:
         held = 0
         for thread in process["threads"]:
             lived = sum(thread["states"].values())
-            # all threads of these scripts exist from the begin of the window, but for late workers
-            late = re.search(rf"^\S+ {thread['tid']} began", script.read_text(), re.M)
-            assert lived == window or (thread["gone"] or late) and lived < window
+            # all other threads of these scripts exist from the begin of the window
+            since = max(int(began.get(str(thread["tid"]), 0)), found["window"]["start_ns"])
+            lives = found["window"]["end_ns"] - since
+            assert lived == lives or thread["gone"] and lived < lives
             total += lived
             unknown += thread["states"]["unknown"]
             held += sum(thread["states"][state] for state in HOLDING)
