@@ -79,6 +79,25 @@ def losses_of_processes(count):
         yield from ("0 lost cpu=0 count=1", "2 switch_in cpu=0")
 
 
+def losses_of_one_process(count):
+    """Loops of other processes wait for the end of a loss; CPUs have running threads."""
+    yield from processes(count)
+    for pid in range(2, count + 2):
+        yield f"{pid} epoll wakeup epfd=3"
+        yield f"{pid} thread pid={pid} python"
+        yield f"{pid} epoll_enter epfd=3"
+        yield f"{pid} switch_in cpu={pid}"
+        yield f"{pid} lost cpu=0 count=1 last_ts=900000000000"
+    yield "0 lost cpu=0 count=1 last_ts=900000000000"
+    for i in range(count):
+        yield from (
+            f"{2 + i % count} lost cpu=0 count=1",
+            "0 lost cpu=0 runs count=1",
+            "0 lost cpu=0 count=1",
+            "2 switch_in cpu=0",
+        )
+
+
 def losses_of_cpus(count):
     yield from threads(1)
     yield from (
@@ -394,6 +413,7 @@ KINDS = {
         losses_of_threads,
         losses_of_loops,
         losses_of_processes,
+        losses_of_one_process,
         losses_of_cpus,
         losses_of_gils,
         waiters,

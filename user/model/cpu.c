@@ -63,9 +63,11 @@ static void cpu_occupy(struct world *w, uint16_t index, uint32_t tid, uint32_t p
 	struct cpu *cpu = &w->cpus[index];
 
 	cpu_cut(w, index, ts);
-	if (!cpu->touched)
+	if (!cpu->touched && !by_switch) {
 		w->touched_cpus[w->touched_cpu_count++] = index;
-	cpu->known = cpu->touched = true;
+		cpu->touched = true;
+	}
+	cpu->known = true;
 	cpu->by_switch = by_switch;
 	cpu->tid = tid;
 	cpu->pid = pid;
@@ -107,18 +109,14 @@ static void cpu_left(struct world *w, uint16_t index, const struct thread_machin
 /* The CPUs of threads, and the queues, are left thread by thread, by sched_set(). */
 void cpu_forget(struct world *w, uint64_t ts)
 {
-	uint32_t kept = 0;
-
 	cpu_cut_touched(w, ts);
 	for (uint32_t i = 0; i < w->touched_cpu_count; i++) {
-		uint16_t index = w->touched_cpus[i];
-		struct cpu *cpu = &w->cpus[index];
+		struct cpu *cpu = &w->cpus[w->touched_cpus[i]];
 
-		cpu->known = cpu->touched = cpu->known && cpu->by_switch;
-		if (cpu->touched)
-			w->touched_cpus[kept++] = index;
+		cpu->known = cpu->known && cpu->by_switch;
+		cpu->touched = false;
 	}
-	w->touched_cpu_count = kept;
+	w->touched_cpu_count = 0;
 }
 
 void sched_set(struct world *w, struct thread_machine *t, enum sched sched, uint16_t cpu,

@@ -55,8 +55,7 @@ static void forget(struct world *w, struct process_entry *process, uint64_t ts)
 	while (process->touched)
 		thread_forget(w, process->touched, ts);
 	threads_derive(w, ts);
-	if (!process->awaiting)
-		process_untouch(w, process);
+	process_untouch(w, process);
 }
 
 /* The process that a LOST is about; NULL: any. */
@@ -75,13 +74,9 @@ static void loss_ends_at(struct loss_end *end, uint64_t ts, uint64_t count)
 
 static void lose_all(struct world *w, const struct loss *loss, uint64_t end)
 {
-	struct process_entry *process, *next;
-
 	w->lost_anywhere += loss->count;
-	DL_FOREACH_SAFE2(w->touched, process, next, next_touched)
-	{
-		forget(w, process, loss->start);
-	}
+	while (w->touched)
+		forget(w, w->touched, loss->start);
 	loss_ends_at(&w->loss, end, loss->count);
 }
 

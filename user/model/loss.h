@@ -37,7 +37,7 @@ void loss_before(struct world *w, uint64_t ts);
 /* Evidence of the process begins, if a loss is over by now. Called before anything becomes known of
  * it. */
 void evidence_settle(struct world *w, struct process_entry *process);
-/* It has something on its lists of what is touched or awaiting, or nothing any more. */
+/* It has something on its lists of what is touched, or nothing any more. */
 void process_touch(struct world *w, struct process_entry *process);
 void process_untouch(struct world *w, struct process_entry *process);
 

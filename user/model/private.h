@@ -227,7 +227,7 @@ struct cpu {
 	uint32_t tid, pid; /* the task that has it, if known */
 	bool known;
 	bool by_switch; /* from the SWITCH_IN of a thread, which still runs there; not from a RUN */
-	bool touched;	/* on world.touched_cpus */
+	bool touched;	/* on world.touched_cpus: a RUN has come since the last loss */
 	struct thread *queued;
 	uint64_t begun; /* it has it since then */
 	uint64_t since; /* begin of the run that is emitted next, while some thread is queued */

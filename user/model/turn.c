@@ -232,7 +232,6 @@ void loop_await(struct world *w, struct thread_machine *t)
 		return;
 	l->awaiting = true;
 	DL_APPEND2(process_of(t)->awaiting, l, prev_awaiting, next_awaiting);
-	process_touch(w, process_of(t));
 }
 
 void loop_await_no_more(struct loop_machine *l)
