@@ -105,6 +105,13 @@ def test_the_compared_reports_have_every_field():
     assert fields(SCRIPTS) - fields(WITH_JSON) == set()
 
 
+def test_what_is_lost_is_a_processs_or_is_said_not_to_be(found):
+    evidence = found["evidence"]
+    of_processes = sum(process.get("lost", 0) for process in found["processes"])
+    of_none = evidence.get("lost_anywhere", 0) + evidence.get("lost_runs", 0)
+    assert of_processes + of_none == evidence["lost"]
+
+
 # ── with the script ──────────────────────────────────────────────────────────────────────────────
 
 

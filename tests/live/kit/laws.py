@@ -69,8 +69,17 @@ def check_laws(report, alive=()):
                 assert before <= stall["start_ns"], "stalls of one loop overlap or are not in order"
                 before = stall["end_ns"]
             assert before <= window["end_ns"]
+    check_losses(report)
     check_blame(report)
     check_findings(report)
+
+
+def check_losses(report):
+    """What is lost is a process's, or it is said that it is not."""
+    evidence = report["evidence"]
+    of_processes = sum(process.get("lost", 0) for process in report["processes"])
+    of_none = evidence.get("lost_anywhere", 0) + evidence.get("lost_runs", 0)
+    assert of_processes + of_none == evidence["lost"], evidence
 
 
 WITHOUT_STALLS = {

@@ -82,13 +82,8 @@ def flooded(request, tmp_path_factory):
 
 def test_what_is_lost_adds_up(flooded):
     evidence = flooded.report["evidence"]
-    of_processes = sum(process.get("lost", 0) for process in flooded.report["processes"])
     laws.check_laws(flooded.report)
     assert flooded.process(flooded.noisy).get("lost", 0) > 1000, evidence
-    assert (
-        of_processes + evidence.get("lost_anywhere", 0) + evidence.get("lost_runs", 0)
-        == evidence["lost"]
-    )
     # the kernel counts what it has skipped for all processes together
     assert evidence.get("lost_anywhere", 0) == evidence["missed"]
     assert flooded.outcome.status == 5
