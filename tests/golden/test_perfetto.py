@@ -31,6 +31,7 @@ EXPECTED = [
         "gil_wait",
         "hostile_names",
         "lost",
+        "losses_apart",
         "ongoing",
         "two_processes",
     )

@@ -42,10 +42,14 @@ static void forget(struct world *w, struct process_entry *process, uint64_t ts)
 
 	evidence_settle(w, process);
 	DL_FOREACH2(process->touched_gils, g, next_touched)
-	if (g->pub.holder)
-		thread_cut(w, machine_of(g->pub.holder), ts);
+	{
+		if (g->pub.holder)
+			thread_cut(w, machine_of(g->pub.holder), ts);
+	}
 	DL_FOREACH2(process->touched, t, next_touched)
-	thread_cut(w, t, ts);
+	{
+		thread_cut(w, t, ts);
+	}
 	while ((g = process->touched_gils)) {
 		gil_unknown(w, g, ts);
 		sites_forget(g);

@@ -3,14 +3,15 @@
  * The recording as a trace for Perfetto: spans (spans.h) become slices and counters while the
  * recording is read; the stalls come from the report at the end. Tracks:
  *
- *   process ┬ GIL: who held it; where a wait begins, an instant "waited for by …",
+ *   process ┬ events of it that were lost
+ *           ├ GIL: who held it; where a wait begins, an instant "waited for by …",
  *           │      to which a flow leads from the waiter's slice
  *           ├ counter: how many wait for the GIL
  *           └ thread: its states ┬ Python frames, nested
  *                                └ of a thread with a loop: turns, stalls,
  *                                  counter: the length of the turn
  *   the recording, with the report's figures for it as a whole
- *   losses
+ *   events of no single process that were lost
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -30,10 +31,10 @@ struct drawing {
 	struct report names; /* before there is a report, only its dictionary is valid */
 	bool stacks;
 	uint32_t rate_hz;
-	struct owner *processes, *threads, *gils, *loops; /* by address, in order of appearance */
-	uint64_t recording, losses, flows;		  /* tracks, and the number of flows */
-	struct loss loss; /* the latest, merged with those that overlap it */
-	bool lost;
+	/* by address, in order of appearance; losses by the process, or the drawing for all others
+	 */
+	struct owner *processes, *threads, *gils, *loops, *losses;
+	uint64_t recording, flows; /* track, and the number of flows */
 };
 
 /* ── who has tracks ──────────────────────────────────────────────────────── */
@@ -374,37 +375,47 @@ static void on_turn(void *ctx, const struct turn *turn)
 
 /* ── the recording ───────────────────────────────────────────────────────── */
 
-static void put_loss(struct drawing *drawing, uint64_t end)
+static void put_loss(struct drawing *drawing, const struct owner *owner, uint64_t end)
 {
-	struct perfetto_event event = {.ts = drawing->loss.start, .name = NAME_LOSS};
+	const struct loss *loss = &owner->loss;
+	struct perfetto_event event = {
+		.ts = loss->start, .name = NAME_LOSS, .track = owner->tracks};
 
-	if (!drawing->lost)
+	if (!loss->count)
 		return;
-	if (!drawing->losses) {
-		drawing->losses = perfetto_track(drawing->perfetto);
-		perfetto_describe_child(drawing->perfetto, drawing->losses, 0,
-					"gilscope: lost events", NULL);
-	}
-	event.track = drawing->losses;
-	perfetto_number(&event, KEY_EVENTS, drawing->loss.count);
+	perfetto_number(&event, KEY_EVENTS, loss->count);
 	perfetto_begin(drawing->perfetto, &event);
-	perfetto_end(drawing->perfetto, event.track,
-		     drawing->loss.end < end ? drawing->loss.end : end);
+	perfetto_end(drawing->perfetto, event.track, loss->end < end ? loss->end : end);
+}
+
+static struct owner *losses_of(struct drawing *drawing, const struct process *process)
+{
+	bool new;
+	struct owner *owner = owner_of(drawing->perfetto, &drawing->losses,
+				       process ? (const void *)process : drawing, &new);
+
+	if (owner && new)
+		perfetto_describe_child(drawing->perfetto, owner->tracks,
+					process ? process_track(drawing, process) : 0,
+					"gilscope: lost events", NULL);
+	return owner;
 }
 
 /* Every CPU loses on its own, so losses may overlap, but slices must not. */
 static void on_loss(void *ctx, const struct loss *loss)
 {
 	struct drawing *drawing = ctx;
+	struct owner *owner = losses_of(drawing, loss->process);
 
-	if (drawing->lost && loss->start <= drawing->loss.end) {
-		drawing->loss.end = loss->end > drawing->loss.end ? loss->end : drawing->loss.end;
-		drawing->loss.count += loss->count;
+	if (!owner)
+		return;
+	if (owner->loss.count && loss->start <= owner->loss.end) {
+		owner->loss.end = loss->end > owner->loss.end ? loss->end : owner->loss.end;
+		owner->loss.count += loss->count;
 		return;
 	}
-	put_loss(drawing, loss->start);
-	drawing->loss = *loss;
-	drawing->lost = true;
+	put_loss(drawing, owner, loss->start);
+	owner->loss = *loss;
 }
 
 static bool process_leaves(const void *of)
@@ -427,6 +438,21 @@ static bool loop_leaves(const void *of)
 	return ((const struct loop *)of)->thread->leaves;
 }
 
+/* Those of processes that are about to be freed, or all. */
+static void finish_losses(struct drawing *drawing, uint64_t end, bool freed)
+{
+	struct owner *owner, *next;
+
+	HASH_ITER(hh, drawing->losses, owner, next)
+	{
+		if (freed && !(owner->loss.process && owner->loss.process->leaves))
+			continue;
+		put_loss(drawing, owner, end);
+		HASH_DEL(drawing->losses, owner);
+		free(owner);
+	}
+}
+
 /* Their tracks stay, with the names that they have had so far. */
 static void on_forget(void *ctx, const struct world *world)
 {
@@ -439,6 +465,7 @@ static void on_forget(void *ctx, const struct world *world)
 		if (thread->leaves && owner->frames)
 			close_frames(drawing, owner, 0, owner->frames->end);
 	}
+	finish_losses(drawing, UINT64_MAX, true);
 	tracks_forget(&drawing->loops, loop_leaves);
 	tracks_forget(&drawing->gils, gil_leaves);
 	tracks_forget(&drawing->threads, thread_leaves);
@@ -455,6 +482,7 @@ static void free_drawing(struct drawing *drawing)
 	tracks_free(&drawing->gils);
 	tracks_free(&drawing->threads);
 	tracks_free(&drawing->processes);
+	tracks_free(&drawing->losses);
 	perfetto_free(drawing->perfetto);
 	free(drawing);
 }
@@ -547,7 +575,7 @@ static int finish(struct drawing *drawing, const struct report *report)
 {
 	finish_threads(drawing);
 	finish_loops(drawing, report);
-	put_loss(drawing, report->window.end);
+	finish_losses(drawing, report->window.end, false);
 	perfetto_put_recording(drawing->perfetto, drawing->recording, report);
 	return perfetto_finish(drawing->perfetto);
 }

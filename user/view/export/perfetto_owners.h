@@ -37,6 +37,8 @@ struct owner {
 	bool renamed;		      /* … which has changed once */
 	uint64_t name, waited_for_by; /* interned */
 	struct open_frames *frames;   /* NULL: none yet */
+	/* of losses: the latest one, merged with those that overlap it; count 0: none */
+	struct loss loss;
 };
 
 /* The owner with this address. A new one has its track numbers, and must still be described. NULL
