@@ -29,9 +29,10 @@ DRAINED_S = 1  # a second after it goes on, gilscope has emptied the ring
 
 class Flooded:
     """A recording of a process that floods the ring, and of one that marks what blocks its loop.
-    `acts`: it does so also while the ring is full."""
+    While the ring is full, that one does so as well (`acts`), or the other one ends (`ends`)."""
 
-    def __init__(self, path, mode, acts):
+    def __init__(self, path, mode, acts=False, ends=False):
+        self.acts = acts
         with harness.Script(FLOOD) as noisy, harness.RawApp("asyncio") as quiet:
             quiet.call("time_sleep")
             self.noisy, self.quiet = noisy.pid, quiet.pid
@@ -47,6 +48,8 @@ class Flooded:
                 time.sleep(STOPPED_S)
                 if acts:
                     quiet.call("time_sleep")
+                if ends:
+                    noisy.stop()
                 self.stopped_ns = time.monotonic_ns() - stopped
                 running.signal(signal.SIGCONT)
                 time.sleep(DRAINED_S)
@@ -71,13 +74,13 @@ class Flooded:
 
 @pytest.fixture(
     scope="module",
-    params=[(mode, acts) for mode in ("exact", "edges") for acts in (False, True)],
-    ids=lambda param: f"{param[0]}-{'acting' if param[1] else 'quiet'}",
+    params=[(mode, what) for mode in ("exact", "edges") for what in ("quiet", "acts", "ends")],
+    ids="-".join,
 )
 def flooded(request, tmp_path_factory):
-    found = Flooded(tmp_path_factory.mktemp("flood") / "flood.gsc", *request.param)
-    found.acts = request.param[1]
-    return found
+    mode, what = request.param
+    path = tmp_path_factory.mktemp("flood") / "flood.gsc"
+    return Flooded(path, mode, **({} if what == "quiet" else {what: True}))
 
 
 def test_what_is_lost_adds_up(flooded):
