@@ -104,7 +104,7 @@ static inline void sim_snapshot(struct sim *s, const struct sim_thread *t)
 						      : 0;
 	if (asleep && t->inside)
 		flags |= EVF_STATE_EPOLL;
-	else if (asleep && (t->in_handover || t->mutex))
+	else if (asleep && (t->in_handover || t->mutex || t->by_mutex))
 		flags |= EVF_STATE_GIL_MUTEX;
 	else if (asleep && t->relation == SIM_WAITS)
 		flags |= EVF_STATE_GIL_WAIT;
