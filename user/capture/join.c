@@ -28,20 +28,30 @@ static int add_tracee(struct capture *capture, struct target *target, struct tra
 	return 0;
 }
 
-/* From here on the probes report what it does. */
-static int admit(struct capture *capture, struct tracee *tracee)
+static int tell_probes(struct capture *capture, const struct tracee *tracee)
 {
 	const struct target *target = tracee->target;
 	struct shared_target value = {.gil = target->layout.gil,
 				      .waits_probed = waits_are_probed(capture, target),
 				      .image = tracee->image ? tracee->image->number : 0};
 
-	int err;
-
 	memcpy(value.calls, target->libc.addresses, sizeof(value.calls));
-	err = probes_set(&capture->probes, PROBES_TARGETS, &target->info.pid, &value);
+	return probes_set(&capture->probes, PROBES_TARGETS, &target->info.pid, &value);
+}
+
+/* From here on the probes report what it does. */
+static int admit(struct capture *capture, struct tracee *tracee)
+{
+	int err = tell_probes(capture, tracee);
+
 	tracee->admitted = clock_now_ns();
 	return err;
+}
+
+static int unlisted(const struct target *target, int err, struct diag *diag)
+{
+	return diag_set(diag, EXIT_FAILED, err, "cannot add process %u to the probes' list: %s",
+			target->info.pid, strerror(-err));
 }
 
 int capture_add(struct capture *capture, struct target *target, struct diag *diag)
@@ -55,11 +65,14 @@ int capture_add(struct capture *capture, struct target *target, struct diag *dia
 	if (!err)
 		err = admit(capture, tracee);
 	if (err)
-		return diag_set(diag, EXIT_FAILED, err,
-				"cannot add process %u to the probes' list: %s", target->info.pid,
-				strerror(-err));
+		return unlisted(target, err, diag);
 	capture->status.targets++;
 	err = tracee_attach(capture, tracee, diag);
+	if (!err && tracee->image) { /* since now */
+		err = tell_probes(capture, tracee);
+		if (err)
+			unlisted(target, err, diag);
+	}
 	if (err)
 		tracee_gone(capture, tracee);
 	return err;
