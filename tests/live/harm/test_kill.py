@@ -12,6 +12,7 @@ import time
 import pytest
 
 import harness
+import interpreters
 
 pytestmark = pytest.mark.beside
 
@@ -51,10 +52,10 @@ def breakpoints(app):
     return harness.text_differences(app.pid)
 
 
-def test_a_killed_gilscope_leaves_nothing_behind():
+def test_a_killed_gilscope_leaves_nothing_behind(tmp_path):
     seed = random.randrange(1 << 30)
     moments = random.Random(seed)
-    with harness.WebApp("uvloop") as app:
+    with harness.WebApp("uvloop", python=interpreters.private_python(tmp_path)) as app:
         orphans = harness.orphans()
         assert harness.text_differences(app.pid) == 0, (
             "somebody else has set breakpoints: the test can prove nothing"
@@ -109,9 +110,10 @@ def leaks():
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_signal_while_probes_are_set_leaks_none(number):
+def test_a_signal_while_probes_are_set_leaks_none(number, tmp_path):
     """SIGKILL to gilscope, whose child must not be broken off then; Ctrl-C, which goes to both."""
-    with harness.Script("import time\nprint('ready', flush=True)\ntime.sleep(600)") as app:
+    asleep = "import time; print('ready', flush=True); time.sleep(600)"
+    with harness.Script(asleep, interpreters.private_python(tmp_path)) as app:
         before = leaks()
         for _ in range(6):
             running = subprocess.Popen(

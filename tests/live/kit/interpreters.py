@@ -5,6 +5,7 @@ import glob
 import os
 import re
 import shlex
+import shutil
 import subprocess
 
 DEBIAN_PYTHON = "/usr/bin/python3"
@@ -12,6 +13,12 @@ DEBIAN_PYTHON = "/usr/bin/python3"
 ASKED = tuple(shlex.split(os.environ.get("GILSCOPE_TEST_PYTHON", "")))
 PYTHON = ASKED or (DEBIAN_PYTHON,)
 BUILT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../../build/matrix"))
+
+
+def private_python(folder):
+    """A copy of Debian's interpreter. Probes are set in a file, for all who run it: in this one
+    nobody else sets any."""
+    return shutil.copy(os.path.realpath(DEBIAN_PYTHON), os.path.join(folder, "python3"))
 
 
 def pyenv_pythons():

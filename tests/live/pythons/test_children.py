@@ -10,6 +10,7 @@ import time
 import pytest
 
 import harness
+import interpreters
 import laws
 
 pytestmark = pytest.mark.beside
@@ -46,9 +47,9 @@ while True:
 
 
 @pytest.mark.parametrize("options", [(), ("--no-follow",)])
-def test_children_live_while_their_parent_is_observed_and_after(options):
+def test_children_live_while_their_parent_is_observed_and_after(options, tmp_path):
     first = None
-    with harness.Script(FORKING) as app:
+    with harness.Script(FORKING, interpreters.private_python(tmp_path)) as app:
         try:
             with harness.attach(app, *options) as running:
                 first = int(app.process.stdout.readline())

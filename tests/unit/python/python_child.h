@@ -180,13 +180,14 @@ static inline const union event *epoll_of(const struct events *events, uint32_t 
 	return NULL;
 }
 
-/* A probe of somebody who observes this file meanwhile is none of the file's code. */
-static inline void without_probe(uint8_t *in_memory, const uint8_t *in_file)
+/* Probes of somebody who observes this file meanwhile are none of the file's code. */
+static inline void without_probes(uint8_t *in_memory, const uint8_t *in_file, size_t size)
 {
 	static const uint8_t breakpoint = 0xcc; /* of x86-64 */
 
-	if (*in_memory == breakpoint)
-		*in_memory = *in_file;
+	for (size_t i = 0; i < size; i++)
+		if (in_memory[i] == breakpoint)
+			in_memory[i] = in_file[i];
 }
 
 #endif

@@ -475,7 +475,7 @@ static void collector_found(const char *program)
 		assert_int_equal(memory_read(child.pid, site->vaddr + target->image_bias, in_memory,
 					     sizeof(in_memory)),
 				 0);
-		without_probe(in_memory, in_file);
+		without_probes(in_memory, in_file, sizeof(in_file));
 		assert_memory_equal(in_file, in_memory, sizeof(in_file));
 		if (!site->semaphore)
 			continue;

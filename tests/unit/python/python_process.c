@@ -77,7 +77,7 @@ static void sites_are_calls(const char *program)
 		assert_int_equal(pread(image, in_file, 8, (off_t)site->offset), 8);
 		assert_int_equal(
 			pread(memory, in_memory, 8, (off_t)(site->vaddr + target->image_bias)), 8);
-		without_probe(in_memory, in_file);
+		without_probes(in_memory, in_file, sizeof(in_file));
 		assert_memory_equal(in_file, in_memory, 8);
 #if defined(__x86_64__)
 		assert_true((in_file[0] == 0xe8 && site->after == site->offset + 5) ||
