@@ -368,9 +368,10 @@ static void emit_unnamed(const struct caveats *caveats)
 		return;
 	text_add(&text, "There were ");
 	text_add_count(&text, count);
-	text_add(&text, " different names, so later ones are missing: of tasks%s%s.",
-		 count < DEFINE_TEXTS_MAX / 4 * 3 ? "" : ", and of what calls waited for",
-		 count < DEFINE_TEXTS_MAX ? "" : ", and of threads");
+	text_add(&text, " different names, so later ones are missing: those of %s.",
+		 count < DEFINE_TEXTS_MAX / 4 * 3 ? "tasks"
+		 : count < DEFINE_TEXTS_MAX	  ? "tasks and of what calls waited for"
+					    : "tasks, of what calls waited for, and of threads");
 	caveat_emit(caveats, &text);
 }
 

@@ -237,12 +237,13 @@ static struct calm calm_but(const struct report *report, const struct process_re
 	return calm;
 }
 
-static void put_calm(const struct report *report, const struct calm *calm,
+static void put_calm(const struct report *report, const struct calm *calm, bool others_told,
 		     const struct paragraph_sink *sink)
 {
 	struct text_buffer text = {0};
 
-	text_add_number_of(&text, calm->loops, "other event loop", "other event loops");
+	text_add_count(&text, calm->loops);
+	text_add(&text, "%s event loops", others_told ? " other" : "");
 	text_add(&text, " had no stalls (≥" NBSP);
 	text_add_duration(&text, report->stall_ns);
 	text_add(&text, ")");
@@ -258,6 +259,7 @@ static void put_loops(const struct report *report, const struct process_report *
 {
 	const struct loop_report *told = busiest_of(report, process);
 	const struct calm others = calm_but(report, process, told);
+	bool any = false;
 
 	for (uint32_t i = 0; i < process->loop_count; i++) {
 		const struct loop_report *loop = &process->loops[i];
@@ -265,6 +267,7 @@ static void put_loops(const struct report *report, const struct process_report *
 
 		if (others.loops >= CALM_TOLD && loop != told && is_calm(report, process, loop))
 			continue;
+		any = true;
 		if (loop_stall_count(loop))
 			add_stalls(&text, report, process, loop);
 		else
@@ -274,7 +277,7 @@ static void put_loops(const struct report *report, const struct process_report *
 		sink->put(sink->ctx, &text);
 	}
 	if (others.loops >= CALM_TOLD)
-		put_calm(report, &others, sink);
+		put_calm(report, &others, any, sink);
 }
 
 static void add_no_loop(struct text_buffer *text)
