@@ -146,7 +146,7 @@ def test_workers_that_are_killed_and_restarted(tmp_path):
         pids = [int(app.process.stdout.readline())]
         with harness.attach(app) as running:
             for _ in range(kills):
-                time.sleep(0.25)
+                time.sleep(0.5)
                 os.kill(pids[-1], signal.SIGKILL)
                 pids.append(int(app.process.stdout.readline()))
             time.sleep(lives_s)

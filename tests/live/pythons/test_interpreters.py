@@ -100,7 +100,10 @@ class Observed:
 
     def check(self, mark):
         stall, name = self.stall(mark), mark["name"]
-        assert stall["cause"] in CAUSES[name], (mark, stall["cause"], stall["states"])
+        # a thread of the same priority may have the CPU for a while: that is no fault
+        ran = {state: ns for state, ns in stall["states"].items() if state != "runnable"}
+        assert max(ran, key=ran.get) in CAUSES[name], (mark, stall["cause"], stall["states"])
+        assert stall["cause"] in {*CAUSES[name], "runnable"}, (mark, stall["cause"])
         functions = [frame["function"] for frame in stall["stack"]]
         assert f"Loop.{name}" in functions and "Loops._run" not in functions, functions
         if name == "starve":

@@ -16,7 +16,6 @@ MS = 1_000_000
 WAITS, FEWEST_WAITS, LONG_WAITS, CROWDS, TURNS, BLOCKS = 200, 100, 12, 10, 5, 8
 PERIOD_NS = 1e9 / 199
 LEAST_PARTS = 8
-PART_NS = 12 * MS
 HOLDERS_RIGHT, ENOUGH = 0.99, 100
 EXACT, EXACT_NS = 0.01, 200_000
 GC_EDGE_NS = 20_000  # gc.callbacks take 5 to 13 us, in some versions as part of gc_ns
@@ -171,9 +170,10 @@ def test_ten_short_tasks_in_one_turn_are_not_one_culprit(loop):
         marks = [mark for mark in recording.marks if mark.overlaps(stall)]
         assert len(marks) == 10 and stall["cause"] == "python", laws.describe(stall)
         apart.append(sum(has_part(stall, mark) for mark in marks))
+        longest = max(mark.length_ns for mark in marks)
         for part in stall["parts"]:
             length = laws.total(part["states"])
-            assert length <= PART_NS + 2 * PERIOD_NS, f"{part}: the parts are {PART_NS} ns long"
+            assert length <= longest + 2 * PERIOD_NS, f"{part}: the longest is {longest} ns long"
             if part["handler"]:
                 names.check_handler(part["handler"], [mark.handler for mark in marks], f"{part}")
         assert (
