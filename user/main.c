@@ -13,8 +13,8 @@
 #include "cmd/suggest.h"
 
 static const struct command *const COMMANDS[] = {
-	&command_attach,   &command_top,   &command_dump,   &command_record, &command_report,
-	&command_timeline, &command_flame, &command_export, &command_doctor,
+	&command_attach, &command_top,	    &command_watch, &command_dump,   &command_record,
+	&command_report, &command_timeline, &command_flame, &command_export, &command_doctor,
 };
 #define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
 

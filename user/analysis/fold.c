@@ -388,6 +388,7 @@ static int keep_stall(struct report_builder *builder, struct loop_fold *loop,
 		return err;
 	}
 	freeze_add(builder, &loop->report, &loop->freeze, &stall);
+	stall.freeze = loop->freeze;
 	loop->report.stalled.blocker_max = blockers_max(builder);
 	err = breakdown_merge(&loop->report.stalled, &stall.what);
 	if (err == 0)

@@ -232,6 +232,13 @@ struct chain_link {
 };
 #define CHAIN_MAX 8
 
+/* Stalls one after another: between each and the next the loop did not sleep in its wait, nothing
+ * is unknown, and less time than the threshold passed. */
+struct freeze {
+	uint64_t start, end;
+	uint64_t stalls;
+};
+
 struct stall {
 	uint64_t start, end;
 	bool ongoing; /* the window ended inside it */
@@ -253,6 +260,7 @@ struct stall {
 	struct turn_part *parts; /* what ran in the turn, in order of time; at most TURN_PARTS_MAX,
 				    the last one includes the rest */
 	uint32_t part_count;
+	struct freeze freeze; /* of one that has ended: the run up to it; stalls 1: it is alone */
 };
 #define TURN_PARTS_MAX 64
 
@@ -325,13 +333,6 @@ struct wait_flame {
 #define FLAMES_MAX                                                                                 \
 	(1u << 18) /* entries of each kind with a stack; what is beyond is added to stack 0 of its \
 		      thread and state */
-
-/* Stalls one after another: between each and the next the loop did not sleep in its wait, nothing
- * is unknown, and less time than the threshold passed. */
-struct freeze {
-	uint64_t start, end;
-	uint64_t stalls;
-};
 
 struct loop_report {
 	const struct loop *loop;

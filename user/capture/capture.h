@@ -26,6 +26,17 @@ struct capture;
 #define CAPTURE_RATE_HZ	 199
 #define CAPTURE_RATE_MAX 10000
 
+/*
+ * Processes that are wanted whenever they appear, though no target started them: a service that
+ * has ended is started again. `find` runs in the helper, with the privileges of the beginning, and
+ * returns how many PIDs it wrote; those that are targets already do no harm.
+ */
+struct capture_search {
+	uint32_t (*find)(void *ctx, uint32_t *pids, uint32_t most); /* NULL: none are wanted */
+	void *ctx;
+};
+#define CAPTURE_SEARCH_MAX 1024 /* `most` */
+
 struct capture_options {
 	/* 0 = CAPTURE_RING_BYTES; rounded up to a power of two of pages */
 	uint32_t ring_bytes;
@@ -38,6 +49,7 @@ struct capture_options {
 	uint32_t stack_kinds;
 	enum evidence_mode mode; /* which transitions of a GIL are traced; MODE_UNKNOWN = exact */
 	bool follow; /* processes below the targets become targets, too, also later ones */
+	struct capture_search search; /* only with `follow` */
 };
 
 /* Loads the programs. The caller keeps the reorder stage. 0 or -errno with a diag, as all below

@@ -12,13 +12,20 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/duration.h"
 
 #define SETTLES_NS   (10 * NS_PER_MS) /* after a fork or exec */
 #define RETRY_NS     (20 * NS_PER_MS)
 #define RETRIES	     20		     /* at that pace; then each pause is twice as long … */
 #define RETRY_MAX_NS (16 * NS_PER_S) /* … up to this, which is the last one */
+
+/* All of /proc is read for it; a service that is gone may be back any moment. */
+#define SEARCH_GONE_NS (200 * NS_PER_MS)
+#define SEARCH_NS      (5 * NS_PER_S)
 
 /* ── members ─────────────────────────────────────────────────────────────────────────────────── */
 
@@ -186,6 +193,7 @@ int family_begin(struct capture *capture)
 	struct helper_work work = {.set_uprobes = set_for_helper,
 				   .forget_image = forget_image,
 				   .ctx = capture,
+				   .search = capture->options.search,
 				   .sources = capture->options.sources};
 	int err;
 
@@ -254,6 +262,49 @@ static void take_image(struct capture *capture, struct helper_finding *finding)
 		capture_remove_uprobes(capture, &finding->shared);
 }
 
+/* A process that is wanted, or is below one, and was there before anybody reported it. */
+static int add_wanted(void *ctx, uint32_t pid)
+{
+	struct capture *capture = ctx;
+	int err;
+
+	if (relative_find(capture, pid) || tracee_of_process(capture, pid))
+		return 0;
+	err = add_to_map(capture, pid);
+	if (err)
+		return err == -E2BIG ? 0 : err;
+	return put(capture, pid, 1, clock_now_ns());
+}
+
+static int take_searched(struct capture *capture, struct helper_finding *finding)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < finding->found_count && !err; i++)
+		err = add_wanted(capture, finding->found[i]);
+	free(finding->found);
+	return err;
+}
+
+/* One that a search has found may have started others before. */
+static int add_family_of(struct capture *capture, uint32_t pid)
+{
+	const struct tracee *tracee = tracee_of_process(capture, pid);
+
+	return tracee && capture->options.search.find
+		       ? capture->reader.below(tracee->target, add_wanted, capture)
+		       : 0;
+}
+
+/* Of one that nobody reported, up to a tick of the kernel's too early. */
+static uint64_t start_of(const struct target *target)
+{
+	uint64_t suspended_ns = clock_ns(CLOCK_BOOTTIME) - clock_now_ns(),
+		 ns = target->start_time * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+
+	return ns > suspended_ns ? ns - suspended_ns : 1;
+}
+
 /* What the helper has found of a process that may have ended or become another since. */
 static int take_finding(struct capture *capture, struct helper_finding *finding)
 {
@@ -267,8 +318,13 @@ static int take_finding(struct capture *capture, struct helper_finding *finding)
 		relative->asked = false;
 	if (!finding->err && fits) {
 		schedule(capture, relative, 0, 0);
-		if (!is_tracker(finding->target))
-			return capture_join(capture, finding, relative->since);
+		if (!is_tracker(finding->target)) {
+			uint64_t since = relative->since > 1 ? relative->since
+							     : start_of(finding->target);
+			int err = capture_join(capture, finding, since);
+
+			return err ? err : add_family_of(capture, finding->pid);
+		}
 	}
 	capture_remove_uprobes(capture, &finding->uprobes);
 	if (finding->err && fits && may_come(finding->err)) {
@@ -282,6 +338,18 @@ static int take_finding(struct capture *capture, struct helper_finding *finding)
 	}
 	finding_done(finding);
 	return 0;
+}
+
+/* Whether the helper was asked to. */
+static bool search(struct capture *capture)
+{
+	uint64_t pause_ns = capture->status.targets ? SEARCH_NS : SEARCH_GONE_NS,
+		 now = clock_now_ns();
+
+	if (!capture->options.search.find || now - capture->family.searched < pause_ns)
+		return false;
+	capture->family.searched = now;
+	return helper_ask(&capture->family.helper, HELPER_SEARCH);
 }
 
 static struct relative *next_due(const struct capture *capture)
@@ -317,10 +385,11 @@ int family_serve(struct capture *capture)
 	int err = 0;
 
 	if (helper_take(&capture->family.helper, &finding))
-		err = take_finding(capture, &finding);
+		err = finding.pid == HELPER_SEARCH ? take_searched(capture, &finding)
+						   : take_finding(capture, &finding);
 	if (!err)
 		capture_expire_image(capture);
-	if (err || !capture->family.due_count || capture->family.helper.asked)
+	if (err || capture->family.helper.asked || search(capture) || !capture->family.due_count)
 		return err;
 	relative = next_due(capture);
 	if (!relative || relative->due > clock_now_ns())

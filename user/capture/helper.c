@@ -16,14 +16,14 @@
 
 /* What it is asked or told: one of the two. */
 struct message {
-	uint32_t pid;	/* examine this process */
+	uint32_t pid;	/* examine this process, or search */
 	uint32_t image; /* forget this image */
 };
 
 /* What an answer begins with. The descriptors come in this order: of the image's uprobes, of the
  * target's own, of the reader. */
 struct head {
-	uint32_t pid, length; /* of what follows: the target, if there is one */
+	uint32_t pid, length; /* of what follows: the target, if there is one, or PIDs */
 	uint32_t image;
 	struct image_id image_id;
 	uint32_t shared, own, readers;
@@ -113,6 +113,19 @@ static int answer(const struct helper_work *work, int line, uint32_t pid)
 	return send_answer(line, &head, head.err ? NULL : target, &probes, reader);
 }
 
+static int answer_search(const struct helper_work *work, int line)
+{
+	uint32_t pids[CAPTURE_SEARCH_MAX], count = 0;
+	struct head head = {.pid = HELPER_SEARCH};
+	int err;
+
+	if (work->search.find)
+		count = work->search.find(work->search.ctx, pids, CAPTURE_SEARCH_MAX);
+	head.length = count * (uint32_t)sizeof(*pids);
+	err = send_part(line, &head, sizeof(head));
+	return err ? err : send_part(line, pids, head.length);
+}
+
 /*
  * Closing the last descriptor of an uprobe takes the kernel a fifth of a second, in which no other
  * can be set; so that is left to a child which exits, and waits until nobody has asked for REST_MS:
@@ -144,6 +157,8 @@ static int handle(const struct helper_work *work, int line, const struct message
 {
 	if (message->image)
 		work->forget_image(work->ctx, message->image);
+	if (message->pid == HELPER_SEARCH)
+		return answer_search(work, line);
 	return message->pid ? answer(work, line, message->pid) : 0;
 }
 
@@ -255,6 +270,17 @@ static int take_fds(struct bounded_answer *answer, uint32_t count, struct uprobe
 	return 0;
 }
 
+static void take_found(const struct bounded_answer *answer, const struct head *head,
+		       struct helper_finding *ret_finding)
+{
+	ret_finding->found_count = head->length / sizeof(*ret_finding->found);
+	ret_finding->found = malloc(head->length + 1);
+	if (!ret_finding->found)
+		ret_finding->found_count = 0; /* the next search finds them */
+	else
+		memcpy(ret_finding->found, answer->bytes + sizeof(*head), head->length);
+}
+
 /* The answer's descriptors are the finding's from here on. */
 static void take_parts(struct bounded_answer *answer, const struct head *head,
 		       struct helper_finding *ret_finding)
@@ -264,6 +290,10 @@ static void take_parts(struct bounded_answer *answer, const struct head *head,
 					       .diag = head->diag,
 					       .image = head->image,
 					       .image_id = head->image_id};
+	if (head->pid == HELPER_SEARCH) {
+		take_found(answer, head, ret_finding);
+		return;
+	}
 	if (take_fds(answer, head->shared, &ret_finding->shared))
 		ret_finding->err = -ENOMEM;
 	if (!ret_finding->err && take_fds(answer, head->own, &ret_finding->uprobes))

@@ -4,8 +4,9 @@
  * processes that have begun since, and sets their uprobes; the observer, which reads what these
  * processes have written, has given up the privileges for that (cmd/pipeline/confine.h).
  *
- * It is asked for one process at a time, by its number and nothing else, and answers without being
- * waited for. It is told which image's probes are being removed. It ends with the observer.
+ * It is asked for one process at a time, by its number and nothing else, or which processes are
+ * wanted besides, and answers without being waited for. It is told which image's probes are being
+ * removed. It ends with the observer.
  */
 #ifndef GILSCOPE_CAPTURE_HELPER_H
 #define GILSCOPE_CAPTURE_HELPER_H
@@ -14,16 +15,19 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include "base/diag.h"
+#include "capture/capture.h"
 #include "capture/probes.h"
 #include "python/process/bounded.h"
 #include "python/target.h"
 
 struct source_reader;
 
+#define HELPER_SEARCH UINT32_MAX /* instead of a process: those that are wanted */
+
 struct probe_helper {
 	int line; /* -1: there is none */
 	pid_t child;
-	uint32_t asked; /* the process that it examines now; 0: none */
+	uint32_t asked; /* the process that it examines now, or HELPER_SEARCH; 0: none */
 	struct bounded_answer answer;
 };
 
@@ -40,6 +44,9 @@ struct helper_finding {
 	struct target *target;	       /* the caller's, like the rest */
 	struct uprobes uprobes;	       /* its own */
 	struct source_reader *sources; /* of its application; NULL: none */
+	/* of a search, for which all but `pid` and `err` is empty: the caller's */
+	uint32_t *found;
+	uint32_t found_count;
 };
 
 /* The uprobes that a target needed, and its image. */
@@ -55,6 +62,7 @@ struct helper_work {
 	/* The probes of this image are in place no longer. */
 	void (*forget_image)(void *ctx, uint32_t image);
 	void *ctx;
+	struct capture_search search;
 	int programs[BOUNDED_KEEP_MAX]; /* descriptors that this needs */
 	uint32_t program_count;
 	bool sources; /* start a reader of sources too */
@@ -64,7 +72,7 @@ struct helper_work {
 int helper_start(struct probe_helper *helper, const struct helper_work *work);
 void helper_end(struct probe_helper *helper);
 
-/* Asks about a process. False: it is busy, or has ended. */
+/* Asks about a process, or for HELPER_SEARCH. False: it is busy, or has ended. */
 bool helper_ask(struct probe_helper *helper, uint32_t pid);
 /* Says so. False: it cannot be told now. Not while it is asked, as it may just use them. */
 bool helper_forget_image(struct probe_helper *helper, uint32_t image);

@@ -95,6 +95,7 @@ struct family {
 	struct relative *list;
 	uint32_t due_count; /* of those that are examined yet */
 	struct probe_helper helper;
+	uint64_t searched; /* when the helper was asked for those that are wanted */
 };
 
 /* A record that defines a stack or a text, copied out of the ring. */

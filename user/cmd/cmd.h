@@ -24,7 +24,7 @@ struct command {
 };
 
 extern const struct command command_attach, command_record, command_report, command_export,
-	command_top, command_dump, command_timeline, command_flame, command_doctor;
+	command_top, command_watch, command_dump, command_timeline, command_flame, command_doctor;
 
 /* Prints a failure to stderr, what happened and what to do, and returns its exit status. */
 int cmd_fail(const struct diag *diag);

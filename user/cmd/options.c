@@ -12,6 +12,7 @@
 #include "cmd/pager/pager.h"
 #include "cmd/suggest.h"
 #include "cmd/values.h"
+#include "cmd/watch/recorder.h"
 
 /* ── what each option sets ───────────────────────────────────────────────── */
 
@@ -153,6 +154,10 @@ SETTER(format, format = arg)
 SETTER(recording, recording = arg)
 SETTER(from, cut.from = value_point(arg, state))
 SETTER(to, cut.to = value_point(arg, state))
+SETTER(recordings, recordings = arg)
+SETTER(dump_over, dump_over_ns = value_duration(arg, state))
+SETTER(disk_budget, disk_bytes = value_disk(arg, state))
+SETTER(keep, keep_ns = value_seconds(arg, state))
 
 /* ── the options ─────────────────────────────────────────────────────────── */
 
@@ -235,6 +240,14 @@ static const struct declaration {
 	 "Leave out what comes before: an offset (3.5s) or a time of day (14:03:05)", set_from, 0},
 	{OPTION_TO, "to", "TIME", "Leave out what comes after", set_to, 0},
 	{OPTION_OUTPUT, "output", "FILE", NULL, set_output, 0},
+	{OPTION_RECORDINGS, "recordings", "DIR",
+	 "Write recordings of what has just happened into this folder", set_recordings, 0},
+	{OPTION_DUMP_OVER, "dump-over", "DUR",
+	 "Write a recording after a stall of at least DUR (default 1s)", set_dump_over, 0},
+	{OPTION_DISK_BUDGET, "disk-budget", "MIB",
+	 "What all recordings together may take; the oldest are removed (default 1024)",
+	 set_disk_budget, 0},
+	{OPTION_KEEP, "keep", "DUR", "What a recording goes back (default 30s)", set_keep, 0},
 };
 
 static const struct declaration *declaration_of(enum option_id id)
@@ -399,6 +412,9 @@ void options_parse(const struct command *command, int argc, char **argv,
 
 	*ret_options = (struct options){.observe = {.rate_hz = CAPTURE_RATE_HZ, .mode = MODE_EDGES},
 					.stall_ns = STALL_DEFAULT_NS,
+					.keep_ns = KEEP_DEFAULT_NS,
+					.dump_over_ns = DUMP_OVER_DEFAULT_NS,
+					.disk_bytes = RECORDER_BUDGET_DEFAULT,
 					.output = command->output};
 	count = options_of(command, list);
 	list[count] = (struct argp_option){0};

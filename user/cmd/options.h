@@ -12,9 +12,12 @@
 #include <stdint.h>
 #include "cmd/pipeline/observe.h"
 #include "cmd/pipeline/pipeline.h"
+#include "cmd/watch/selectors.h"
 
-#define STALL_DEFAULT_NS (50 * NS_PER_MS)
-#define DEFAULT_FILE	 "gilscope.gsc" /* the recording that is written and read by default */
+#define STALL_DEFAULT_NS     (50 * NS_PER_MS)
+#define KEEP_DEFAULT_NS	     (30 * NS_PER_S)
+#define DUMP_OVER_DEFAULT_NS NS_PER_S
+#define DEFAULT_FILE	     "gilscope.gsc" /* the recording that is written and read by default */
 
 enum colour { COLOUR_AUTO, COLOUR_ALWAYS, COLOUR_NEVER };
 
@@ -38,6 +41,10 @@ struct options {
 	bool output_given;
 	const char *recording; /* the one argument of most commands; DEFAULT_FILE unless given */
 	char **command;	       /* record -- COMMAND; NULL: none */
+	/* of watch */
+	struct selectors selectors;
+	const char *recordings; /* --recordings; NULL: none are written */
+	uint64_t dump_over_ns, keep_ns, disk_bytes;
 };
 
 /* Of options with a short form the id is that letter, as argp requires. */
@@ -72,6 +79,10 @@ enum option_id {
 	OPTION_RECORDING,
 	OPTION_FROM,
 	OPTION_TO,
+	OPTION_RECORDINGS,
+	OPTION_DUMP_OVER,
+	OPTION_DISK_BUDGET,
+	OPTION_KEEP,
 	OPTION_HEADING, /* not an option: `doc` is a heading for the next ones in the help */
 };
 

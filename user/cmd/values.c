@@ -266,6 +266,16 @@ uint16_t value_port(const char *text, struct argp_state *state)
 	return (uint16_t)port;
 }
 
+uint64_t value_disk(const char *text, struct argp_state *state)
+{
+	char *end;
+	unsigned long mebibytes = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || mebibytes < 1 || mebibytes > 1u << 24)
+		argp_error(state, "'%s' is not a size of 1 to 16777216 MiB", text);
+	return (uint64_t)mebibytes << 20;
+}
+
 uint32_t value_mebibytes(const char *text, struct argp_state *state)
 {
 	char *end;

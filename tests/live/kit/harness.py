@@ -465,7 +465,9 @@ class Running:
     def __init__(self, command, *arguments, program=(GILSCOPE,), wait=True, prefix=(), **popen):
         self.reader, writer = os.pipe()
         announce = (
-            ["--ready-fd", str(writer)] if command in ("attach", "record", "top", "dump") else []
+            ["--ready-fd", str(writer)]
+            if command in ("attach", "record", "top", "watch", "dump")
+            else []
         )
         self.process = subprocess.Popen(
             [*prefix, *program, command, *announce, *map(str, arguments)],

@@ -47,12 +47,12 @@ static void put(const char *line, size_t length)
 		return; /* stderr is gone, and there is nowhere else to report that */
 }
 
-static bool has_many_loops(const struct announcer *announcer)
+bool announcer_many_loops(const struct pipeline *pipeline)
 {
 	uint32_t position = 0, loops = 0;
 	struct thread *thread;
 
-	while ((thread = world_next_thread(announcer->pipeline->world, &position)))
+	while ((thread = world_next_thread(pipeline->world, &position)))
 		loops += thread->loop != NULL;
 	return loops > 1;
 }
@@ -91,22 +91,34 @@ static int announce(const struct announcer *announcer, const struct report *repo
 {
 	struct text_buffer text = {0};
 
-	text_add_stall_line(&text, report, loop, stall, has_many_loops(announcer),
+	if (announcer->on_stall)
+		return announcer->on_stall(announcer->ctx, report, loop, stall);
+	text_add_stall_line(&text, report, loop, stall, announcer_many_loops(announcer->pipeline),
 			    terminal_columns());
 	return put_line(&text);
 }
 
-static int announce_death(const struct report *report, const struct process *process)
+void announcer_add_death(struct text_buffer *text, const struct report *report,
+			 const struct process *process)
+{
+	char title[PROCESS_TITLE_MAX];
+
+	text_add_time(text, report, process->death.ts);
+	text_add(text, "  process %u (", process->info.pid);
+	text_add_name(text, process_title(process, title), TITLE_COLUMNS);
+	text_add(text, ")");
+	text_add_death(text, process, false);
+}
+
+static int announce_death(const struct announcer *announcer, const struct report *report,
+			  const struct process *process)
 {
 	struct text_buffer text = {0}, line = {0};
-	char title[PROCESS_TITLE_MAX];
 	unsigned columns = terminal_columns();
 
-	text_add_time(&text, report, process->death.ts);
-	text_add(&text, "  process %u (", process->info.pid);
-	text_add_name(&text, process_title(process, title), TITLE_COLUMNS);
-	text_add(&text, ")");
-	text_add_death(&text, process, false);
+	if (announcer->on_death)
+		return announcer->on_death(announcer->ctx, report, process);
+	announcer_add_death(&text, report, process);
 	text_add_cut(&line, text.bytes, columns ? columns : UINT32_MAX);
 	return put_line(&line);
 }
@@ -123,9 +135,11 @@ static int announce_deaths(struct announcer *announcer)
 	while (!err && (process = world_next_process(pipeline->world, &position))) {
 		uint64_t ts = process->death.ts;
 
-		if (ts > announcer->ts_death && death_is_trouble(process, false))
+		if (ts > announcer->ts_death &&
+		    (announcer->on_death || death_is_trouble(process, false)))
 			err = announce_death(
-				report_builder_names(pipeline->builder, pipeline->world), process);
+				announcer, report_builder_names(pipeline->builder, pipeline->world),
+				process);
 		newest = ts > newest ? ts : newest;
 	}
 	announcer->ts_death = newest;
@@ -147,16 +161,17 @@ static int on_ongoing(void *ctx, const struct ongoing *ongoing)
 	struct announced_stall *known = find(announcer, ongoing->loop, stall->start);
 
 	note_longest(announcer, stall);
-	if (stall->end - stall->start < FIRST_NS && !stall->earlier)
+	if (stall->end - stall->start < FIRST_NS && !stall->earlier && !announcer->at_once)
 		return 0;
 	if (!known) {
 		known = calloc(1, sizeof(*known));
 		if (!known)
 			return -ENOMEM;
-		*known = (struct announced_stall){.next = announcer->ongoing,
-						  .loop = ongoing->loop,
-						  .start = stall->start,
-						  .due_ns = stall->earlier ? 0 : FIRST_NS};
+		*known = (struct announced_stall){
+			.next = announcer->ongoing,
+			.loop = ongoing->loop,
+			.start = stall->start,
+			.due_ns = stall->earlier || announcer->at_once ? 0 : FIRST_NS};
 		announcer->ongoing = known;
 	}
 	if (stall->end - stall->start < known->due_ns)

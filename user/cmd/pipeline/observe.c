@@ -153,11 +153,12 @@ static int run_periodic(const struct observation *observation, struct capture *c
 }
 
 /* A service may be between its end and its next begin: one that restarts itself. */
-static bool goes_on(const struct capture *capture)
+static bool goes_on(const struct observation *observation, const struct capture *capture)
 {
 	struct capture_status status = capture_status(capture);
 
-	return status.targets || status.awaited;
+	return status.targets || status.awaited ||
+	       (observation->search.find && capture_helper_line(capture) >= 0);
 }
 
 /* 0, the positive result of a tick, or -errno. */
@@ -169,7 +170,7 @@ static int run(struct observation *observation, struct capture *capture)
 	int err = 0;
 
 	periodic.progress = isatty(STDERR_FILENO) && !observation->options->quiet;
-	while (!err && !interrupted() && goes_on(capture)) {
+	while (!err && !interrupted() && goes_on(observation, capture)) {
 		uint64_t now = clock_now_ns(), left = dur_ns ? dur_ns - (now - start) : UINT64_MAX;
 
 		if (dur_ns && now - start >= dur_ns)
@@ -307,7 +308,7 @@ static void print_end(const struct observation *observation)
 {
 	const struct capture_status *status = &observation->status;
 
-	if (!status->targets && !observation->for_instant)
+	if (!status->targets && !observation->for_instant && !observation->search.find)
 		fprintf(stderr,
 			"gilscope: the process %s; the results cover the time until then.\n",
 			status->execed ? "became another program (exec)" : "exited");
@@ -386,6 +387,7 @@ int observe(struct observation *observation, struct diag *diag)
 	if (err)
 		return err;
 	how = capture_options(observation->options, &features);
+	how.search = observation->search;
 	err = capture_new(&features, &how, observation->pipeline->reorder, diag, &capture);
 	if (!err)
 		err = targets_add(&targets, capture, diag);

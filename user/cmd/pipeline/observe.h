@@ -47,8 +47,10 @@ struct observation {
 	void *tick_ctx;
 	uint64_t snapshot_ns; /* interval of snapshots, for commands that keep only a history
 				   window; 0: none */
-	bool for_instant;     /* the result is about the end only, and not shown if the targets have
-				 ended: that is for the command to say */
+	struct capture_search search; /* of what to wait for when all targets have ended (capture.h)
+				       */
+	bool for_instant; /* the result is about the end only, and not shown if the targets have
+			     ended: that is for the command to say */
 	struct capture_status status; /* out */
 	uint64_t late;		      /* out: events that came too late */
 };

@@ -56,6 +56,21 @@ static int write_trace(FILE *file, const struct keep *keep, const struct diction
 		   : 0;
 }
 
+int snapshot_write_as(const char *name, const struct keep *keep,
+		      const struct dictionary *dictionary, const struct stream_head *head,
+		      struct diag *diag)
+{
+	struct output output;
+	int err = output_begin_fresh(&output, name, diag);
+
+	if (!err)
+		err = write_trace(output.file, keep, dictionary, head, diag);
+	if (!err)
+		err = output_end(&output, diag);
+	output_done(&output);
+	return err;
+}
+
 int snapshot_write(const struct keep *keep, const struct dictionary *dictionary,
 		   const struct stream_head *head, struct diag *diag,
 		   char ret_name[static SNAPSHOT_NAME_MAX])

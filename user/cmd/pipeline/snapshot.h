@@ -17,5 +17,9 @@
 int snapshot_write(const struct keep *keep, const struct dictionary *dictionary,
 		   const struct stream_head *head, struct diag *diag,
 		   char ret_name[static SNAPSHOT_NAME_MAX]);
+/* The same for a file of this name. */
+int snapshot_write_as(const char *name, const struct keep *keep,
+		      const struct dictionary *dictionary, const struct stream_head *head,
+		      struct diag *diag);
 
 #endif

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: MIT */
+/* Stays with a service, through its restarts, and tells what happens as it happens. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "analysis/live/live.h"
+#include "base/duration.h"
+#include "base/size.h"
+#include "cmd/cmd.h"
+#include "cmd/pipeline/announce.h"
+#include "cmd/pipeline/observe.h"
+#include "cmd/values.h"
+#include "cmd/watch/freezes.h"
+#include "cmd/watch/recorder.h"
+#include "cmd/watch/standing.h"
+#include "cmd/watch/teller.h"
+#include "diagnosis/diagnosis.h"
+#include "stream/facts.h"
+#include "words/names.h"
+#include "words/stall.h"
+
+#define KEEP_BYTES    (64u << 20)
+#define SNAPSHOT_NS   (10 * NS_PER_S) /* so that the window has facts about threads that sleep */
+#define STEP_NS	      NS_PER_S	      /* of the last minute: live.h */
+#define FINDINGS_NS   (5 * NS_PER_S)
+#define MARGIN_NS     (10 * NS_PER_S) /* after a process has left the last minute */
+#define PAUSE_NS      (200 * NS_PER_MS)
+#define FINISH_MS     1000
+#define TITLE_COLUMNS 60
+
+struct watcher {
+	const struct options *options;
+	struct pipeline pipeline;
+	struct observation observation;
+	struct announcer announcer;
+	struct live *live;
+	struct teller teller;
+	struct freezes freezes;
+	struct standing standing;
+	struct recorder recorder;
+	uint64_t ts_step, ts_findings;
+	bool begun; /* … has been told */
+	bool loses; /* events were lost in the last minute */
+	struct diag diag;
+};
+
+static volatile sig_atomic_t wants_recording;
+
+static void on_usr1(int signal)
+{
+	wants_recording = 1;
+}
+
+static const struct report *names(const struct watcher *watcher)
+{
+	return report_builder_names(watcher->pipeline.builder, watcher->pipeline.world);
+}
+
+static int tell(void *ctx, const struct told_event *event)
+{
+	struct watcher *watcher = ctx;
+
+	return teller_tell(&watcher->teller, event);
+}
+
+/* NULL: nothing is recorded. */
+static const char *want_recording(struct watcher *watcher, uint64_t from, uint64_t ts, bool urgent)
+{
+	return watcher->options->recordings ? recorder_want(&watcher->recorder, from, ts, urgent)
+					    : NULL;
+}
+
+static int tell_watch(struct watcher *watcher, enum event_state state)
+{
+	struct text_buffer text = {0};
+	const struct told_event event = {.kind = EVENT_WATCH,
+					 .state = state,
+					 .ts = clock_now_ns(),
+					 .text = &text,
+					 .report = names(watcher)};
+	char stall[DURATION_TEXT_MAX];
+
+	text_add_time(&text, event.report, event.ts);
+	text_add(&text, "  gilscope %s ", GILSCOPE_VERSION);
+	if (state == EVENT_BEGAN)
+		text_add(&text, "watches, in mode %s; stalls are iterations of %s or longer",
+			 fact_name(&mode_names, watcher->pipeline.head.mode),
+			 duration_text(watcher->pipeline.stall_ns, stall));
+	else
+		text_add(&text, "has ended");
+	return tell(watcher, &event);
+}
+
+/* The first event of all, once there is something to observe. */
+static int begin(struct watcher *watcher)
+{
+	if (watcher->begun)
+		return 0;
+	watcher->begun = true;
+	return tell_watch(watcher, EVENT_BEGAN);
+}
+
+/* ── stalls, freezes, deaths ─────────────────────────────────────────────────────────────────── */
+
+static int on_stall(void *ctx, const struct report *report, const struct loop *loop,
+		    const struct stall *stall)
+{
+	struct watcher *watcher = ctx;
+	struct text_buffer text = {0};
+	struct told_event event = {.kind = EVENT_STALL,
+				   .state = stall->ongoing ? EVENT_ONGOING : EVENT_ENDED,
+				   .ts = stall->end,
+				   .text = &text,
+				   .report = report,
+				   .process = loop->thread->process,
+				   .loop = loop,
+				   .stall = stall};
+	int err;
+
+	if (stall->end - stall->start >= watcher->options->dump_over_ns)
+		event.recording = want_recording(watcher, stall->start, stall->end, false);
+	text_add_stall_line(&text, report, loop, stall, announcer_many_loops(&watcher->pipeline),
+			    0);
+	err = tell(watcher, &event);
+	return err ? err : freezes_add(&watcher->freezes, loop, stall);
+}
+
+static int on_death(void *ctx, const struct report *report, const struct process *process)
+{
+	struct watcher *watcher = ctx;
+	bool trouble = death_is_trouble(process, false);
+	struct text_buffer text = {0};
+	char title[PROCESS_TITLE_MAX];
+	struct told_event event = {.kind = trouble ? EVENT_DEATH : EVENT_PROCESS,
+				   .state = EVENT_ENDED,
+				   .ts = process->death.ts,
+				   .text = &text,
+				   .report = report,
+				   .process = process};
+
+	if (trouble) {
+		event.recording = want_recording(watcher, process->death.ts, process->death.ts,
+						 true);
+		announcer_add_death(&text, report, process);
+	} else {
+		text_add_time(&text, report, process->death.ts);
+		text_add(&text, "  process %u (", process->info.pid);
+		text_add_name(&text, process_title(process, title), TITLE_COLUMNS);
+		text_add(&text, ") has ended");
+	}
+	return tell(watcher, &event);
+}
+
+/* The stream declares a process; the model has it already. */
+static int on_process(void *ctx, const struct process_info *info)
+{
+	struct watcher *watcher = ctx;
+	const struct process *process;
+	struct text_buffer text = {0};
+	struct told_event event = {.kind = EVENT_PROCESS,
+				   .state = EVENT_BEGAN,
+				   .ts = clock_now_ns(),
+				   .text = &text,
+				   .report = names(watcher)};
+	uint32_t position = 0;
+	char title[PROCESS_TITLE_MAX];
+	int err;
+
+	while ((process = world_next_process(watcher->pipeline.world, &position)))
+		if (process->info.pid == info->pid && !process->death.known)
+			event.process = process;
+	if (!event.process)
+		return 0;
+	text_add_time(&text, event.report, event.ts);
+	text_add(&text, "  process %u (", info->pid);
+	text_add_name(&text, process_title(event.process, title), TITLE_COLUMNS);
+	text_add(&text, ") is observed");
+	err = begin(watcher);
+	return err ? err : tell(watcher, &event);
+}
+
+/* ── the last minute ─────────────────────────────────────────────────────────────────────────── */
+
+static int tell_losses(struct watcher *watcher, const struct live_view *view, uint64_t ts)
+{
+	struct text_buffer text = {0};
+	const struct told_event event = {.kind = EVENT_LOSS,
+					 .state = view->lost ? EVENT_BEGAN : EVENT_ENDED,
+					 .ts = ts,
+					 .text = &text,
+					 .report = names(watcher)};
+
+	if (watcher->loses == (view->lost != 0))
+		return 0;
+	watcher->loses = view->lost != 0;
+	text_add_time(&text, event.report, ts);
+	if (view->lost) {
+		text_add(&text, "  ");
+		text_add_number_of(&text, view->lost, "event was", "events were");
+		text_add(&text, " lost; what they would have told is unknown");
+	} else {
+		text_add(&text, "  no events were lost in the last minute");
+	}
+	return tell(watcher, &event);
+}
+
+static int look_for_findings(struct watcher *watcher, uint64_t ts)
+{
+	struct live_report window = {0};
+	struct live_view view;
+	int err = live_view_make(watcher->live, &view);
+
+	if (err)
+		return err;
+	err = tell_losses(watcher, &view, ts);
+	if (!err)
+		err = live_report_make(&view, &window);
+	if (!err)
+		err = standing_update(&watcher->standing, &window.report, ts);
+	live_report_done(&window);
+	live_view_done(&view);
+	return err;
+}
+
+/* What the last minute was, a step further; what is older is let go. */
+static int step(struct watcher *watcher, uint64_t ts)
+{
+	struct pipeline *pipeline = &watcher->pipeline;
+	const struct report *report;
+	int err;
+
+	if (ts - watcher->ts_step < STEP_NS)
+		return 0;
+	watcher->ts_step = ts;
+	world_cut(pipeline->world, ts);
+	world_tidy(pipeline->world);
+	err = report_builder_finish(pipeline->builder, pipeline->world, false, &report);
+	if (!err)
+		err = live_update(watcher->live, report);
+	if (!err)
+		report_builder_forget(pipeline->builder, report->window.end);
+	if (!err && ts - watcher->ts_findings >= FINDINGS_NS) {
+		watcher->ts_findings = ts;
+		err = look_for_findings(watcher, ts);
+	}
+	return err;
+}
+
+/* ── recordings ──────────────────────────────────────────────────────────────────────────────── */
+
+static int tell_recorded(struct watcher *watcher, uint64_t ts, const struct recorded *recorded)
+{
+	struct text_buffer text = {0};
+	struct told_event event = {.kind = EVENT_RECORDING,
+				   .state = recorded->end ? EVENT_ENDED : EVENT_FAILED,
+				   .ts = ts,
+				   .text = &text,
+				   .report = names(watcher),
+				   .recording = recorded->name,
+				   .recorded = {recorded->start, recorded->end, recorded->bytes}};
+	char length[DURATION_TEXT_MAX], bytes[SIZE_TEXT_MAX];
+
+	text_add_time(&text, event.report, ts);
+	if (recorded->end)
+		text_add(&text, "  the last %s are in %s (%s)",
+			 duration_text(recorded->end - recorded->start, length), recorded->name,
+			 size_text(recorded->bytes, bytes));
+	else
+		text_add(&text, "  %s was not written: %s", recorded->name, recorded->diag.what);
+	return tell(watcher, &event);
+}
+
+static int serve_recorder(struct watcher *watcher, uint64_t ts, bool now)
+{
+	struct recorded recorded;
+
+	if (wants_recording) {
+		wants_recording = 0;
+		want_recording(watcher, ts, ts, true);
+		now = true;
+	}
+	return recorder_serve(&watcher->recorder, ts, now, &recorded)
+		       ? tell_recorded(watcher, ts, &recorded)
+		       : 0;
+}
+
+/* ── the observation ─────────────────────────────────────────────────────────────────────────── */
+
+/* A limit of the model has been reached, and nothing new would come. */
+static int refuse_more(struct watcher *watcher)
+{
+	struct world_window window = world_window(watcher->pipeline.world);
+
+	if (!window.full)
+		return 0;
+	return diag_set(&watcher->diag, EXIT_PARTIAL, -E2BIG,
+			"more than %u %s, the most that can be followed", window.limit,
+			window.full);
+}
+
+static int on_tick(void *ctx, uint64_t ts_known)
+{
+	struct watcher *watcher = ctx;
+	int err = announcer_tick(&watcher->announcer, ts_known);
+
+	if (!err)
+		err = freezes_tick(&watcher->freezes, watcher->pipeline.world, names(watcher),
+				   ts_known);
+	if (!err)
+		err = step(watcher, ts_known);
+	if (!err)
+		err = serve_recorder(watcher, ts_known, false);
+	if (!err)
+		err = teller_flush(&watcher->teller);
+	return err ? err : refuse_more(watcher);
+}
+
+static int append_watcher(struct watcher *watcher)
+{
+	return stages_append(&watcher->pipeline.stages,
+			     (struct stage){.sink = {.process = on_process, .ctx = watcher}});
+}
+
+static int build(struct watcher *watcher)
+{
+	const struct options *options = watcher->options;
+	struct pipeline *pipeline = &watcher->pipeline;
+	int err;
+
+	observe_head(&options->observe, &pipeline->head);
+	pipeline->growth = true;
+	err = pipeline_append_history(pipeline, options->keep_ns, KEEP_BYTES, &watcher->diag);
+	if (!err)
+		err = pipeline_append_fold(pipeline, options->stall_ns, &watcher->diag);
+	if (err)
+		return err;
+	report_builder_growth(pipeline->builder);
+	report_builder_keep_ended(pipeline->builder, ENDED_KEPT, LIVE_WHILE_NS + MARGIN_NS);
+	watcher->live = live_new();
+	if (!watcher->live ||
+	    attribution_add(report_builder_attribution(pipeline->builder),
+			    live_sink(watcher->live)) < 0 ||
+	    append_watcher(watcher))
+		return diag_set(&watcher->diag, EXIT_FAILED, -ENOMEM, "no memory");
+	return pipeline_front(pipeline, true, &watcher->diag);
+}
+
+/* What has come since the last tick, and what was waited for. */
+static int finish(struct watcher *watcher)
+{
+	uint64_t ts = world_window(watcher->pipeline.world).end;
+	int err = announcer_finish(&watcher->announcer);
+
+	if (!err)
+		err = freezes_tick(&watcher->freezes, watcher->pipeline.world, names(watcher),
+				   UINT64_MAX);
+	if (!err)
+		err = standing_finish(&watcher->standing, names(watcher), ts);
+	if (!err)
+		err = serve_recorder(watcher, ts, true);
+	if (!err && watcher->begun)
+		err = tell_watch(watcher, EVENT_ENDED);
+	if (!err)
+		err = teller_finish(&watcher->teller, FINISH_MS);
+	return err ? diag_set(&watcher->diag, EXIT_FAILED, err, "the events cannot be told: %s",
+			      strerror(-err))
+		   : 0;
+}
+
+static void watcher_done(struct watcher *watcher)
+{
+	freezes_done(&watcher->freezes);
+	standing_done(&watcher->standing);
+	teller_done(&watcher->teller);
+	announcer_done(&watcher->announcer);
+	live_free(watcher->live);
+	pipeline_done(&watcher->pipeline);
+}
+
+/* ── the begin ───────────────────────────────────────────────────────────────────────────────── */
+
+static uint32_t find_wanted(void *ctx, uint32_t *pids, uint32_t most)
+{
+	const struct options *options = ctx;
+
+	return selectors_find(&options->selectors, pids, most);
+}
+
+/* Waits for the service, if it is not there yet. */
+static void wait_for_targets(struct options *options)
+{
+	struct observe_options *observe = &options->observe;
+	const struct timespec pause = {.tv_nsec = PAUSE_NS};
+	bool said = false;
+
+	for (;;) {
+		observe->pid_count = selectors_find(&options->selectors, observe->pids,
+						    OBSERVE_PIDS_MAX);
+		if (observe->pid_count)
+			return;
+		if (!said)
+			fprintf(stderr, "gilscope: waiting for a Python process that %s means.\n",
+				options->selectors.list[0]);
+		said = true;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int watch(struct watcher *watcher, struct options *options)
+{
+	int err = 0;
+
+	wait_for_targets(options);
+	if (options->recordings)
+		err = recorder_enter(options->recordings, &watcher->diag);
+	if (!err)
+		err = build(watcher);
+	if (!err)
+		err = observe(&watcher->observation, &watcher->diag);
+	observe_shown_now();
+	/* what was gathered before a failure is told, too */
+	if (watcher->pipeline.world && finish(watcher) && !err)
+		err = -EIO;
+	return err;
+}
+
+static int run(struct options *options)
+{
+	struct watcher watcher = {.options = options, .pipeline.names = options->names};
+	struct sigaction usr1 = {.sa_handler = on_usr1, .sa_flags = SA_RESTART};
+	int err;
+
+	options->observe.quiet = true;
+	watcher.teller.json = options->json;
+	watcher.announcer = (struct announcer){.pipeline = &watcher.pipeline,
+					       .at_once = options->json,
+					       .on_stall = on_stall,
+					       .on_death = on_death,
+					       .ctx = &watcher};
+	watcher.freezes = (struct freezes){
+		.gap_ns = options->stall_ns, .tell = tell, .ctx = &watcher};
+	watcher.standing = (struct standing){.tell = tell, .ctx = &watcher};
+	watcher.recorder = (struct recorder){.pipeline = &watcher.pipeline,
+					     .keep_ns = options->keep_ns,
+					     .budget = options->disk_bytes};
+	watcher.observation = (struct observation){.options = &options->observe,
+						   .pipeline = &watcher.pipeline,
+						   .tick = on_tick,
+						   .tick_ctx = &watcher,
+						   .snapshot_ns = SNAPSHOT_NS};
+	if (selectors_last(&options->selectors))
+		watcher.observation.search = (struct capture_search){find_wanted, options};
+	observe_catch_signals(NULL);
+	sigaction(SIGUSR1, &usr1, NULL);
+	err = watch(&watcher, options);
+	watcher_done(&watcher);
+	return err ? cmd_fail(&watcher.diag) : EXIT_OK;
+}
+
+static error_t rest(struct options *options, int key, char *arg, struct argp_state *state)
+{
+	struct diag diag = {0};
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		if (selectors_add(&options->selectors, arg, &diag))
+			argp_error(state, "%s", diag.what);
+		return 0;
+	case ARGP_KEY_END:
+		if (!options->selectors.count)
+			value_no_process(state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct option_use OPTIONS[] = {
+	{.id = OPTION_STALL, .doc = "Report loop iterations of at least DUR (default 50ms)"},
+	{.id = OPTION_JSON,
+	 .letter = 'j',
+	 .doc = "Print each event as a line of JSON, schema gilscope.event/1"},
+	{.id = OPTION_RECORDINGS},
+	{.id = OPTION_DUMP_OVER},
+	{.id = OPTION_DISK_BUDGET},
+	{.id = OPTION_KEEP},
+	{.id = OPTION_DURATION, .doc = "Stop after DUR (default: Ctrl-C)"},
+	{.id = OPTION_MODE},
+	{.id = OPTION_RATE},
+	{.id = OPTION_NO_STACKS},
+	{.id = OPTION_NO_SOURCE},
+	{.id = OPTION_RING_SIZE},
+	{.id = OPTION_READY_FD},
+	{.id = OPTION_APP_ROOT},
+	{0},
+};
+
+const struct command command_watch = {
+	.name = "watch",
+	.arguments = "SERVICE [--json] [--recordings DIR]",
+	.summary = "stay with a service, report what happens",
+	.args_doc = "SERVICE...",
+	.doc = "Stay with a service through its restarts, and print every stall, freeze and "
+	       "finding "
+	       "and every death of a process as it happens. SERVICE is a port (:8000), a pattern "
+	       "for the command line as of pgrep -f, or a PID."
+	       "\vWith --recordings the last half minute is kept, and written to a file in that "
+	       "folder after a long stall, when a process is killed or crashes, and on SIGUSR1; "
+	       "the oldest files make room for new ones. The service need not run yet. It is "
+	       "neither changed nor stopped.\n\nExample, until Ctrl-C:\n  sudo gilscope watch "
+	       ":8000 "
+	       "--recordings /var/lib/gilscope --json >> events.ndjson",
+	.options = OPTIONS,
+	.rest = rest,
+	.run = run,
+};
