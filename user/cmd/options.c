@@ -157,6 +157,7 @@ SETTER(to, cut.to = value_point(arg, state))
 SETTER(recordings, recordings = arg)
 SETTER(dump_over, dump_over_ns = value_duration(arg, state))
 SETTER(disk_budget, disk_bytes = value_disk(arg, state))
+SETTER(metrics, metrics = value_listen(arg, state))
 SETTER(keep, keep_ns = value_seconds(arg, state))
 
 /* ── the options ─────────────────────────────────────────────────────────── */
@@ -247,6 +248,9 @@ static const struct declaration {
 	{OPTION_DISK_BUDGET, "disk-budget", "MIB",
 	 "What all recordings together may take; the oldest are removed (default 1024)",
 	 set_disk_budget, 0},
+	{OPTION_METRICS, "metrics", "PORT|PATH",
+	 "Serve metrics at /metrics on 127.0.0.1:PORT, or on a socket of this path (with a slash)",
+	 set_metrics, 0},
 	{OPTION_KEEP, "keep", "DUR", "What a recording goes back (default 30s)", set_keep, 0},
 };
 

@@ -44,6 +44,7 @@ struct options {
 	/* of watch */
 	struct selectors selectors;
 	const char *recordings; /* --recordings; NULL: none are written */
+	const char *metrics;	/* --metrics; NULL: none are served */
 	uint64_t dump_over_ns, keep_ns, disk_bytes;
 };
 
@@ -83,6 +84,7 @@ enum option_id {
 	OPTION_DUMP_OVER,
 	OPTION_DISK_BUDGET,
 	OPTION_KEEP,
+	OPTION_METRICS,
 	OPTION_HEADING, /* not an option: `doc` is a heading for the next ones in the help */
 };
 

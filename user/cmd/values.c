@@ -266,6 +266,13 @@ uint16_t value_port(const char *text, struct argp_state *state)
 	return (uint16_t)port;
 }
 
+const char *value_listen(const char *text, struct argp_state *state)
+{
+	if (!strchr(text, '/'))
+		value_port(text, state);
+	return text;
+}
+
 uint64_t value_disk(const char *text, struct argp_state *state)
 {
 	char *end;

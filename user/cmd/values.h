@@ -32,6 +32,7 @@ struct cut_point value_point(const char *text, struct argp_state *state); /* --f
 uint32_t value_hertz(const char *text, uint32_t most, struct argp_state *state);
 uint16_t value_port(const char *text, struct argp_state *state);      /* 1 to 65535 */
 uint32_t value_mebibytes(const char *text, struct argp_state *state); /* returns bytes */
+const char *value_listen(const char *text, struct argp_state *state); /* a port, or a path */
 uint64_t value_disk(const char *text, struct argp_state *state);      /* MiB; returns bytes */
 int value_ready_fd(const char *text, struct argp_state *state);
 enum colour value_colour(const char *text, struct argp_state *state);

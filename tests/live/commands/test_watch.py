@@ -6,116 +6,23 @@ import json
 import os
 import re
 import signal
-import subprocess
-import threading
 import time
 
 import jsonschema
 import pytest
 
 import harness
+from watched import Service, Watch, ended, the_one
 
 MS = 1_000_000
 COVERED_NS = 500 * MS  # a service that is started anew, from when it serves
-SERVICE = """
-import asyncio, json, os, sys, time
-def mark(name, t0):
-    print(json.dumps({"name": name, "t0_ns": t0, "t1_ns": time.monotonic_ns()}), flush=True)
-def nap(seconds):
-    t0 = time.monotonic_ns()
-    time.sleep(seconds)
-    mark("nap", t0)
-def spin(seconds):
-    t0 = time.monotonic_ns()
-    while time.monotonic_ns() < t0 + seconds * 1e9:
-        pass
-    mark("spin", t0)
-def many(seconds, count):
-    nap(seconds)
-    if count > 1:
-        loop.call_soon(many, seconds, count - 1)
-def on_input():
-    for line in os.read(0, 4096).decode().splitlines():
-        name, *numbers = line.split()
-        loop.call_soon(globals()[name], float(numbers[0]), *map(int, numbers[1:]))
-async def main():
-    global loop
-    loop = asyncio.get_running_loop()
-    server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", int(sys.argv[1]))
-    loop.add_reader(0, on_input)
-    print(json.dumps({"name": "serves", "t0_ns": time.monotonic_ns()}), flush=True)
-    await server.serve_forever()
-asyncio.run(main())
-"""
 
 
-class Service:
-    def __init__(self, port, prefix=()):
-        self.process = subprocess.Popen(
-            [*prefix, *harness.PYTHON, "-c", SERVICE, str(port)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.pid = self.process.pid
-        self.serves_ns = self._row()["t0_ns"]
-
-    def _row(self):
-        return json.loads(self.process.stdout.readline())
-
-    def tell(self, command, rows=1):
-        """Lets it do something; its marks."""
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        return [harness.Mark({"tid": self.pid, **self._row()}) for _ in range(rows)]
-
-    def begin(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.kill()
-        self.process.stdin.close()
-        self.process.stdout.close()
-
-
-class Watch(harness.Running):
-    """Its events, as they are told."""
-
-    def __init__(self, *arguments, **popen):
-        super().__init__("watch", "--json", *arguments, prefix=harness.undisturbed(), **popen)
-        self.events = []
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self):
-        for line in self.process.stdout:
-            self.events.append(json.loads(line))
-
-    def wait_for(self, event, state=None, seconds=10, **fields):
-        """The first such event."""
-        deadline = time.monotonic() + seconds * harness.PATIENCE
-        while time.monotonic() < deadline:
-            for told in list(self.events):
-                wanted = {"event": event, **({"state": state} if state else {}), **fields}
-                if all(told.get(key) == value for key, value in wanted.items()):
-                    return told
-            time.sleep(0.02)
-        raise AssertionError(f"no {event} {state or ''} {fields} in {self.events}")
-
-    def end(self):
-        self.signal()
-        self.process.wait(30 * harness.PATIENCE)
-        self._thread.join(10)
-        check(self.events)
-        return self.events
+def checked(watch):
+    """Ends it: its events, which keep the schema."""
+    events = watch.end()
+    check(events)
+    return events
 
 
 def check(events):
@@ -134,18 +41,6 @@ def check(events):
 def read(name):
     with open(os.path.join(harness.ROOT, name)) as file:
         return file.read()
-
-
-def ended(events, kind="stall"):
-    return [event for event in events if event["event"] == kind and event["state"] == "ended"]
-
-
-def the_one(events, mark):
-    """The stall that has ended and contains the mark: exactly one is told."""
-    (event,) = [event for event in ended(events) if mark.overlaps(event["stall"])]
-    stall = event["stall"]
-    assert stall["start_ns"] <= mark.t0_ns and mark.t1_ns <= stall["end_ns"], (stall, mark)
-    return event
 
 
 def test_the_schema_knows_every_key_that_is_written():
@@ -170,7 +65,7 @@ def test_every_stall_and_every_freeze_is_told_once():
             time.sleep(0.1)
             (hang,) = service.tell("nap 2.3")
             watch.wait_for("finding", "began", seconds=15)
-            events = watch.end()
+            events = checked(watch)
     for mark in [*marks, *frozen, hang]:
         event = the_one(events, mark)
         assert event["pid"] == service.pid and event["loop"]["tid"] == service.pid
@@ -209,7 +104,7 @@ def test_a_service_is_found_again_and_its_last_second_is_recorded(tmp_path):
             time.sleep(0.3)
             (later,) = second.tell("nap 0.2")
             watch.wait_for("stall", "ended", pid=second.pid)
-        events = watch.end()
+        events = checked(watch)
     assert death["death"]["signal"].startswith("SIGKILL") and "SIGKILL" in death["text"]
     assert began["at_ns"] - second.serves_ns < COVERED_NS
     assert the_one(events, mark)["pid"] == first.pid
@@ -233,7 +128,8 @@ def test_a_service_may_come_later():
             began = watch.wait_for("process", "began", pid=service.pid)
             assert watch.ready(10)
             (mark,) = service.tell("nap 0.2")
-            events = watch.end()
+            watch.wait_for("stall", "ended")
+            events = checked(watch)
     assert began["at_ns"] - service.serves_ns < 2 * COVERED_NS  # loading the probes included
     the_one(events, mark)
 
@@ -256,7 +152,7 @@ def test_recordings_keep_their_budget_and_nothing_else_is_removed(tmp_path):
             deadline = time.monotonic() + 10
             while len(ended(watch.events, "recording")) < 2 and time.monotonic() < deadline:
                 time.sleep(0.05)
-            events = watch.end()
+            events = checked(watch)
     first, second = ended(events, "recording")
     assert the_one(events, mark)["recording"] == first["recording"] != second["recording"]
     left = {path.name: path.stat().st_size for path in tmp_path.iterdir()}

@@ -97,6 +97,16 @@ void dist_done(struct dist *dist)
 	*dist = (struct dist){0};
 }
 
+uint64_t dist_within(const struct dist *dist, uint64_t ns)
+{
+	unsigned int last = bucket_of(ns);
+	uint64_t count = 0;
+
+	for (unsigned int bucket = 0; bucket <= last; bucket++)
+		count += count_of(dist, bucket);
+	return count;
+}
+
 uint64_t dist_percentile(const struct dist *dist, double share)
 {
 	double wanted = share * (double)dist->count;

@@ -25,6 +25,9 @@ void dist_done(struct dist *dist);
  * the maximum; 0 when empty. */
 uint64_t dist_percentile(const struct dist *dist, double share);
 
+/* How many values do not exceed `ns`, up to those of one bucket. */
+uint64_t dist_within(const struct dist *dist, uint64_t ns);
+
 /*
  * What came to a distribution between two looks at it: the buckets that grew. Distributions of
  * disjoint stretches of time add up to that of all of them, but for the maximum: growth does not

@@ -65,7 +65,7 @@ static bool is_local(struct text host)
 }
 
 /* Exactly one of the header's lines names the host. */
-static enum http_status read_host(struct text headers)
+static enum http_status read_headers(struct text headers, struct http_request *request)
 {
 	enum http_status status = HTTP_BAD_REQUEST;
 	struct text line, name;
@@ -73,6 +73,11 @@ static enum http_status read_host(struct text headers)
 	while (take(&headers, "\r\n", &line) && line.length) {
 		if (!take(&line, ":", &name))
 			return HTTP_BAD_REQUEST;
+		if (is(name, "accept")) {
+			line = trimmed(line);
+			request->accept = line.bytes;
+			request->accept_length = line.length;
+		}
 		if (!is(name, "host"))
 			continue;
 		if (status != HTTP_BAD_REQUEST)
@@ -85,21 +90,24 @@ static enum http_status read_host(struct text headers)
 enum http_status http_read(const char *bytes, size_t length, struct http_request *ret_request)
 {
 	struct text rest = {bytes, length}, line, method, target, path;
+	struct http_request request = {0};
 	enum http_status status;
 
 	if (!take(&rest, "\r\n", &line) || !take(&line, " ", &method) ||
 	    !take(&line, " ", &target) || !target.length || target.bytes[0] != '/' ||
 	    (!is(line, "HTTP/1.1") && !is(line, "HTTP/1.0")))
 		return HTTP_BAD_REQUEST;
-	status = read_host(rest);
+	status = read_headers(rest, &request);
 	if (status != HTTP_OK)
 		return status;
 	if (!is(method, "GET") && !is(method, "HEAD"))
 		return HTTP_METHOD_NOT_ALLOWED;
 	path = target;
 	take(&target, "?", &path);
-	*ret_request = (struct http_request){
-		.head = is(method, "HEAD"), .path = path.bytes, .path_length = path.length};
+	request.head = is(method, "HEAD");
+	request.path = path.bytes;
+	request.path_length = path.length;
+	*ret_request = request;
 	return HTTP_OK;
 }
 
@@ -118,6 +126,8 @@ const char *http_reason(enum http_status status)
 		return "Method Not Allowed";
 	case HTTP_TOO_LARGE:
 		return "Request Header Fields Too Large";
+	case HTTP_UNAVAILABLE:
+		return "Service Unavailable";
 	}
 	return "";
 }

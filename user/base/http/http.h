@@ -16,12 +16,15 @@ enum http_status {
 	HTTP_NOT_FOUND = 404,
 	HTTP_METHOD_NOT_ALLOWED = 405, /* neither GET nor HEAD */
 	HTTP_TOO_LARGE = 431,
+	HTTP_UNAVAILABLE = 503,
 };
 
 struct http_request {
 	bool head;	  /* HEAD: no body is wanted */
 	const char *path; /* points into the bytes; without a query */
 	size_t path_length;
+	const char *accept; /* of the header of that name, likewise; NULL: there is none */
+	size_t accept_length;
 };
 
 /* The length of the head including its empty line; 0: it is not complete. */

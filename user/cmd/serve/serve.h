@@ -3,8 +3,7 @@
  * serve.h - shows one page to browsers of this machine, over HTTP on 127.0.0.1, without a file.
  *
  * Its address has a random part, without which nothing is shown: other users of the machine can
- * connect, too. Requests that a foreign page makes by DNS rebinding are refused (base/http/http.h).
- * Memory and connections are bounded, and who does not send or read for a while is cut off.
+ * connect, too. server.h answers.
  */
 #ifndef GILSCOPE_CMD_SERVE_SERVE_H
 #define GILSCOPE_CMD_SERVE_SERVE_H

@@ -64,11 +64,11 @@ static int tell_left_out(struct teller *teller, const struct told_event *before)
 					 .text = &text,
 					 .report = before->report};
 
-	if (!teller->left_out || teller->length > TELLER_BYTES_MAX / 2)
+	if (teller->left_out == teller->left_out_told || teller->length > TELLER_BYTES_MAX / 2)
 		return 0;
-	text_add_number_of(&text, teller->left_out, "event", "events");
+	text_add_number_of(&text, teller->left_out - teller->left_out_told, "event", "events");
 	text_add(&text, " could not be told: the reader of the standard output did not keep up");
-	teller->left_out = 0;
+	teller->left_out_told = teller->left_out;
 	return tell_now(teller, &event);
 }
 

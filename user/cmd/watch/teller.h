@@ -18,7 +18,8 @@ struct teller {
 	bool json;
 	char *waiting; /* lines that are not written yet */
 	size_t length, room;
-	uint64_t left_out; /* events that found no room, and are not told of yet */
+	uint64_t left_out;	/* events that found no room, … */
+	uint64_t left_out_told; /* … and of these, those that are told of */
 };
 
 /* 0, or -ENOMEM. */

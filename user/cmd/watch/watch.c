@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "analysis/live/live.h"
 #include "base/duration.h"
@@ -13,6 +15,7 @@
 #include "cmd/pipeline/announce.h"
 #include "cmd/pipeline/observe.h"
 #include "cmd/values.h"
+#include "cmd/watch/endpoint.h"
 #include "cmd/watch/freezes.h"
 #include "cmd/watch/recorder.h"
 #include "cmd/watch/standing.h"
@@ -41,6 +44,9 @@ struct watcher {
 	struct freezes freezes;
 	struct standing standing;
 	struct recorder recorder;
+	struct totals *totals;
+	struct endpoint endpoint;
+	uint64_t recordings, not_recorded;
 	uint64_t ts_step, ts_findings;
 	bool begun; /* … has been told */
 	bool loses; /* events were lost in the last minute */
@@ -122,10 +128,20 @@ static int on_stall(void *ctx, const struct report *report, const struct loop *l
 
 	if (stall->end - stall->start >= watcher->options->dump_over_ns)
 		event.recording = want_recording(watcher, stall->start, stall->end, false);
+	if (event.recording && !stall->ongoing)
+		totals_recorded(watcher->totals, stall, event.recording);
 	text_add_stall_line(&text, report, loop, stall, announcer_many_loops(&watcher->pipeline),
 			    0);
 	err = tell(watcher, &event);
 	return err ? err : freezes_add(&watcher->freezes, loop, stall);
+}
+
+static int on_freeze(void *ctx, const struct told_event *event)
+{
+	struct watcher *watcher = ctx;
+
+	totals_freeze(watcher->totals, event->freeze);
+	return tell(watcher, event);
 }
 
 static int on_death(void *ctx, const struct report *report, const struct process *process)
@@ -142,6 +158,7 @@ static int on_death(void *ctx, const struct report *report, const struct process
 				   .process = process};
 
 	if (trouble) {
+		totals_death(watcher->totals, &process->death);
 		event.recording = want_recording(watcher, process->death.ts, process->death.ts,
 						 true);
 		announcer_add_death(&text, report, process);
@@ -241,6 +258,8 @@ static int step(struct watcher *watcher, uint64_t ts)
 	if (!err)
 		err = live_update(watcher->live, report);
 	if (!err)
+		err = totals_step(watcher->totals, report);
+	if (!err)
 		report_builder_forget(pipeline->builder, report->window.end);
 	if (!err && ts - watcher->ts_findings >= FINDINGS_NS) {
 		watcher->ts_findings = ts;
@@ -263,6 +282,8 @@ static int tell_recorded(struct watcher *watcher, uint64_t ts, const struct reco
 				   .recorded = {recorded->start, recorded->end, recorded->bytes}};
 	char length[DURATION_TEXT_MAX], bytes[SIZE_TEXT_MAX];
 
+	watcher->recordings += recorded->end != 0;
+	watcher->not_recorded += !recorded->end;
 	text_add_time(&text, event.report, ts);
 	if (recorded->end)
 		text_add(&text, "  the last %s are in %s (%s)",
@@ -285,6 +306,36 @@ static int serve_recorder(struct watcher *watcher, uint64_t ts, bool now)
 	return recorder_serve(&watcher->recorder, ts, now, &recorded)
 		       ? tell_recorded(watcher, ts, &recorded)
 		       : 0;
+}
+
+/* ── metrics ─────────────────────────────────────────────────────────────────────────────────── */
+
+static uint64_t resident_bytes(void)
+{
+	unsigned long long size, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+
+	if (file && fscanf(file, "%llu %llu", &size, &resident) != 2)
+		resident = 0;
+	if (file)
+		fclose(file);
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void describe(void *ctx, struct metrics_about *ret_about)
+{
+	const struct watcher *watcher = ctx;
+
+	*ret_about = (struct metrics_about){
+		.version = GILSCOPE_VERSION,
+		.mode = fact_name(&mode_names, watcher->pipeline.head.mode),
+		.realtime_ns = names(watcher)->realtime_ns,
+		.cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID),
+		.resident_bytes = resident_bytes(),
+		.recordings = watcher->recordings,
+		.not_recorded = watcher->not_recorded,
+		.left_out = watcher->teller.left_out,
+	};
 }
 
 /* ── the observation ─────────────────────────────────────────────────────────────────────────── */
@@ -313,6 +364,7 @@ static int on_tick(void *ctx, uint64_t ts_known)
 		err = step(watcher, ts_known);
 	if (!err)
 		err = serve_recorder(watcher, ts_known, false);
+	endpoint_serve(&watcher->endpoint);
 	if (!err)
 		err = teller_flush(&watcher->teller);
 	return err ? err : refuse_more(watcher);
@@ -340,7 +392,9 @@ static int build(struct watcher *watcher)
 	report_builder_growth(pipeline->builder);
 	report_builder_keep_ended(pipeline->builder, ENDED_KEPT, LIVE_WHILE_NS + MARGIN_NS);
 	watcher->live = live_new();
-	if (!watcher->live ||
+	watcher->totals = calloc(1, sizeof(*watcher->totals));
+	watcher->endpoint.totals = watcher->totals;
+	if (!watcher->live || !watcher->totals ||
 	    attribution_add(report_builder_attribution(pipeline->builder),
 			    live_sink(watcher->live)) < 0 ||
 	    append_watcher(watcher))
@@ -376,6 +430,10 @@ static void watcher_done(struct watcher *watcher)
 	standing_done(&watcher->standing);
 	teller_done(&watcher->teller);
 	announcer_done(&watcher->announcer);
+	endpoint_done(&watcher->endpoint);
+	if (watcher->totals)
+		totals_done(watcher->totals);
+	free(watcher->totals);
 	live_free(watcher->live);
 	pipeline_done(&watcher->pipeline);
 }
@@ -416,6 +474,8 @@ static int watch(struct watcher *watcher, struct options *options)
 	wait_for_targets(options);
 	if (options->recordings)
 		err = recorder_enter(options->recordings, &watcher->diag);
+	if (!err && options->metrics)
+		err = endpoint_begin(&watcher->endpoint, options->metrics, &watcher->diag);
 	if (!err)
 		err = build(watcher);
 	if (!err)
@@ -441,7 +501,7 @@ static int run(struct options *options)
 					       .on_death = on_death,
 					       .ctx = &watcher};
 	watcher.freezes = (struct freezes){
-		.gap_ns = options->stall_ns, .tell = tell, .ctx = &watcher};
+		.gap_ns = options->stall_ns, .tell = on_freeze, .ctx = &watcher};
 	watcher.standing = (struct standing){.tell = tell, .ctx = &watcher};
 	watcher.recorder = (struct recorder){.pipeline = &watcher.pipeline,
 					     .keep_ns = options->keep_ns,
@@ -453,6 +513,8 @@ static int run(struct options *options)
 						   .snapshot_ns = SNAPSHOT_NS};
 	if (selectors_last(&options->selectors))
 		watcher.observation.search = (struct capture_search){find_wanted, options};
+	watcher.endpoint.describe = describe;
+	watcher.endpoint.ctx = &watcher;
 	observe_catch_signals(NULL);
 	sigaction(SIGUSR1, &usr1, NULL);
 	err = watch(&watcher, options);
@@ -487,6 +549,7 @@ static const struct option_use OPTIONS[] = {
 	{.id = OPTION_DUMP_OVER},
 	{.id = OPTION_DISK_BUDGET},
 	{.id = OPTION_KEEP},
+	{.id = OPTION_METRICS},
 	{.id = OPTION_DURATION, .doc = "Stop after DUR (default: Ctrl-C)"},
 	{.id = OPTION_MODE},
 	{.id = OPTION_RATE},
@@ -500,7 +563,7 @@ static const struct option_use OPTIONS[] = {
 
 const struct command command_watch = {
 	.name = "watch",
-	.arguments = "SERVICE [--json] [--recordings DIR]",
+	.arguments = "SERVICE [--recordings DIR]",
 	.summary = "stay with a service, report what happens",
 	.args_doc = "SERVICE...",
 	.doc = "Stay with a service through its restarts, and print every stall, freeze and "
