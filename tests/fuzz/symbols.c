@@ -13,7 +13,7 @@
 
 #include "python/interpreter/stacks.h"
 #include "python/versions/rows.h"
-#include "stream/dictionary.h"
+#include "stream/names/dictionary.h"
 #include "symbols/handler.h"
 #include "symbols/lines.h"
 #include "symbols/symbols.h"
@@ -183,7 +183,8 @@ static void resolve(const uint8_t *data, size_t size, unsigned int which)
 	}
 	if (symbols_stack(symbols, &stack))
 		abort();
-	id = symbols_stack_id(symbols, stack.hash);
+	if (symbols_stack_id(symbols, stack.hash, &id))
+		abort();
 	if (!id != !stack.hdr.aux)
 		abort();
 	handler = handler_find(finder, dictionary, id);
@@ -192,7 +193,7 @@ static void resolve(const uint8_t *data, size_t size, unsigned int which)
 		abort();
 	text.hdr.aux = (uint16_t)(size < SHARED_TEXT_MAX ? size : SHARED_TEXT_MAX);
 	memcpy(text.bytes, data, text.hdr.aux);
-	if (symbols_text(symbols, &text) || !symbols_text_id(symbols, text.hash))
+	if (symbols_text(symbols, &text) || symbols_text_id(symbols, text.hash, &id) || !id)
 		abort();
 	handler_finder_free(finder);
 	symbols_free(symbols);

@@ -12,7 +12,7 @@
 #include <zstd.h>
 
 #include "base/diag.h"
-#include "stream/dictionary.h"
+#include "stream/names/dictionary.h"
 #include "stream/trace/trace.h"
 #include "stream/trace/trace_format.h"
 

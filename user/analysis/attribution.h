@@ -101,6 +101,10 @@ void attribution_finish(struct attribution *attribution);
 /* 0, or -ENOMEM when memory was short so far: then stretches are missing. */
 int attribution_error(const struct attribution *attribution);
 
+/* Visits the definitions that it refers to. */
+void attribution_refers(const struct attribution *attribution,
+			const struct definition_visit *visit);
+
 /* Where the thread stands, while it is off the CPU or waits for the GIL. */
 struct stack_ref attribution_still(const struct attribution *attribution,
 				   const struct thread *thread);

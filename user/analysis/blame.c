@@ -17,6 +17,15 @@ struct handler handler_of(const struct report_builder *builder, uint32_t stack)
 	return handler_find(report->finder, report->names, stack);
 }
 
+struct handler handler_of_key(const struct report_builder *builder, uint32_t stack,
+			      const struct handler_key *of)
+{
+	if (stack || !of->function)
+		return handler_of(builder, stack);
+	return (struct handler){.role = (enum handler_role)of->role,
+				.frame = {.function = of->function}};
+}
+
 bool handler_unsure_of(const struct report_builder *builder, uint32_t stack)
 {
 	const struct report *report = &builder->report;
@@ -226,7 +235,7 @@ static int count_flames(struct report_builder *builder)
 {
 	for (uint32_t n = 0; n < builder->flames.count; n++) {
 		const struct flame_entry *flame = table_at(&builder->flames, n);
-		struct handler handler = handler_of(builder, flame->key.stack);
+		struct handler handler = handler_of_key(builder, flame->key.stack, &flame->key.of);
 		struct blame *entry;
 
 		if (!handler.role || (!flame->key.in_turn && (flame->key.state == TS_BLOCKED ||
@@ -247,7 +256,8 @@ static int count_waits(struct report_builder *builder)
 {
 	for (uint32_t n = 0; n < builder->waits.count; n++) {
 		const struct wait_entry *wait = table_at(&builder->waits, n);
-		struct handler handler = handler_of(builder, wait->key.holder_stack);
+		struct handler handler = handler_of_key(builder, wait->key.holder_stack,
+							&wait->key.of);
 		const struct thread_fold *waiter = wait->key.waiter->data;
 		struct blame *entry;
 

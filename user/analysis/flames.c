@@ -7,7 +7,43 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "analysis/fold.h"
+#include "analysis/refers/refers.h"
+
+void flame_entry_add(struct flame_entry *to, const struct flame_entry *from)
+{
+	to->time.ns += from->time.ns;
+	to->time.gc_ns += from->time.gc_ns;
+	to->samples += from->samples;
+	to->reported += from->reported;
+}
+
+static void add_wait_time(struct wait_time *to, const struct wait_time *from)
+{
+	to->ns += from->ns;
+	to->asleep_ns += from->asleep_ns;
+	to->no_cpu_ns += from->no_cpu_ns;
+}
+
+void wait_entry_add(struct wait_entry *to, const struct wait_entry *from)
+{
+	add_wait_time(&to->time, &from->time);
+	add_wait_time(&to->reported, &from->reported);
+}
+
+/* When the table is full, and stacks may be forgotten, all that it has are. -ENOSPC: that has not
+ * helped. */
+static int flame_get(struct report_builder *builder, const struct flame_entry *key,
+		     struct flame_entry **ret_entry)
+{
+	int err = flames_get(&builder->flames, &key->key, ret_entry);
+
+	if (err != -ENOSPC || !builder->forgets)
+		return err;
+	builder->forgets = false;
+	err = flames_leave(builder, NULL);
+	builder->forgets = builder->flames.count <= FLAMES_MAX / 2;
+	return err ? err : flames_get(&builder->flames, &key->key, ret_entry);
+}
 
 static void flame_add(struct report_builder *builder, struct thread_fold *thread, uint32_t stack,
 		      const struct stretch_part *part)
@@ -21,7 +57,7 @@ static void flame_add(struct report_builder *builder, struct thread_fold *thread
 
 	if (!part->ns && !part->samples)
 		return;
-	err = flames_get(&builder->flames, &key.key, &entry);
+	err = flame_get(builder, &key, &entry);
 	if (err) {
 		/* Table full: the time counts as without a stack. */
 		check(builder, err == -ENOSPC ? 0 : err);

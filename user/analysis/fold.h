@@ -100,12 +100,21 @@ struct process_fold {
 	uint32_t loop_count, loop_room;
 };
 
+/* Of a stack that has been forgotten (refers/names_leave.c): what is known of it still. All 0: it
+ * has not. */
+struct handler_key {
+	uint32_t function;
+	uint16_t role;
+	uint16_t in_job; /* in a job of a thread pool */
+};
+
 /* Entries of report_builder.flames and .waits; the keys have no padding. */
 struct flame_entry {
 	struct {
 		const struct thread *thread;
 		uint32_t stack;
 		uint16_t state, in_turn;
+		struct handler_key of; /* with stack 0 */
 	} key;
 	struct time time;
 	uint64_t samples;
@@ -117,12 +126,17 @@ struct wait_entry {
 	struct {
 		const struct thread *waiter, *holder; /* holder NULL: unknown */
 		uint32_t waiter_stack, holder_stack;
+		struct handler_key of; /* with holder_stack 0: of that */
 	} key;
 	struct wait_time {
 		uint64_t ns, asleep_ns, no_cpu_ns; /* as in struct wait_flame */
 	} time, reported;			   /* … in growth reports so far */
 };
 TABLE_OF(waits, struct wait_entry, key)
+
+/* Adds all but the key. */
+void flame_entry_add(struct flame_entry *to, const struct flame_entry *from);
+void wait_entry_add(struct wait_entry *to, const struct wait_entry *from);
 
 /* Entries of report_builder.pools and .pool_stacks. */
 struct pool_key {
@@ -176,6 +190,7 @@ struct report_builder {
 	struct ended *ended; /* stands for the other processes that have ended; NULL: there are none
 			      */
 	struct table flames, waits, pools, pool_stacks;
+	bool forgets;	     /* flames may be without stacks (report_builder_forgets()) */
 	uint32_t pool_count; /* so far */
 	struct pool_sink pool_sink;
 	struct table handlers; /* scratch for sums by handler; empty between uses */
@@ -312,6 +327,8 @@ void pools_sample(struct report_builder *builder, struct thread_fold *worker,
 		  const struct sample *sample);
 void pools_state(struct report_builder *builder, const struct thread *thread, uint64_t ts);
 int report_pools(struct report_builder *builder);
+/* Whether the stack is in a job of a pool. */
+bool pools_in_job(struct report_builder *builder, uint32_t stack);
 /* pool_steps.c: emits how many of the pool's threads are busy, if that has changed. */
 void pool_step(const struct report_builder *builder, struct pool_fold *pool);
 /* pool_report.id */
@@ -323,6 +340,9 @@ int report_blame(struct report_builder *builder);
 
 /* blame.c: the handler of a stack; HANDLER_NONE for stack 0 or without a finder or names. */
 struct handler handler_of(const struct report_builder *builder, uint32_t stack);
+/* The same of an entry's stack, or what is left of it. */
+struct handler handler_of_key(const struct report_builder *builder, uint32_t stack,
+			      const struct handler_key *of);
 /* True for a stack of which so much is missing that it does not show what ran (handler_unsure()).
  */
 bool handler_unsure_of(const struct report_builder *builder, uint32_t stack);

@@ -34,6 +34,13 @@ static struct pool_stack place_of(struct report_builder *builder, uint32_t stack
 	return entry->found;
 }
 
+bool pools_in_job(struct report_builder *builder, uint32_t stack)
+{
+	struct pool_stack place = place_of(builder, stack);
+
+	return place.kind && place.place == PLACE_JOB;
+}
+
 /* ── which pool ──────────────────────────────────────────────────────────── */
 
 /* An executor's threads are called like it, with a number: "asyncio_3". */
@@ -345,10 +352,10 @@ static int most_first(const void *a, const void *b)
 
 /* Adds time of a pool's thread to the function that it ran; what is beyond the limit is left out.
  */
-static void count_function(struct report_builder *builder, struct pool_report *pool, uint32_t stack,
-			   uint64_t ns)
+static void count_function(struct report_builder *builder, struct pool_report *pool,
+			   const struct flame_entry *flame, uint64_t ns)
 {
-	struct handler handler = handler_of(builder, stack);
+	struct handler handler = handler_of_key(builder, flame->key.stack, &flame->key.of);
 	struct pool_function *to = NULL;
 
 	for (uint32_t i = 0; i < pool->function_count && !to; i++)
@@ -361,10 +368,10 @@ static void count_function(struct report_builder *builder, struct pool_report *p
 		*to = (struct pool_function){.handler = handler};
 	}
 	to->ns += ns;
-	if (ns <= to->stack_ns)
+	if (ns <= to->stack_ns || !flame->key.stack)
 		return;
 	to->stack_ns = ns;
-	to->stack = stack;
+	to->stack = flame->key.stack;
 	to->handler = handler;
 }
 
@@ -374,15 +381,13 @@ static void add_flames(struct report_builder *builder, struct pool_report *pools
 		struct flame_entry *flame = table_at(&builder->flames, n);
 		const struct thread_fold *worker = flame->key.thread->data;
 		uint64_t ns = flame->time.ns - flame->reported;
-		struct pool_stack place;
 
 		if (builder->growth)
 			flame->reported = flame->time.ns;
 		if (!worker->was_pool || !ns)
 			continue;
-		place = place_of(builder, flame->key.stack);
-		if (place.kind && place.place == PLACE_JOB)
-			count_function(builder, &pools[worker->was_pool - 1], flame->key.stack, ns);
+		if (flame->key.of.in_job || pools_in_job(builder, flame->key.stack))
+			count_function(builder, &pools[worker->was_pool - 1], flame, ns);
 	}
 }
 

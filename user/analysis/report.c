@@ -18,6 +18,11 @@ static void tables_init(struct report_builder *builder)
 	builder->handlers = TABLE(struct handler_entry, DEFINE_FUNCTIONS_MAX + 1);
 }
 
+void report_builder_forgets(struct report_builder *builder)
+{
+	builder->forgets = true;
+}
+
 void report_builder_keep_ended(struct report_builder *builder, uint32_t kept, uint64_t after_ns)
 {
 	builder->ended_kept = kept;
@@ -445,9 +450,10 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 	report->stall_ns = builder->stall_ns;
 	report->unknown_ns = report->sampled_ns = report->thread_ns = 0;
 	report->stack_evidence.distinct = report->names
-						  ? dictionary_count(report->names, DEFINE_STACK)
+						  ? dictionary_made(report->names, DEFINE_STACK)
 						  : 0;
-	report->stack_evidence.full = report->stack_evidence.distinct >= DEFINE_STACKS_MAX;
+	report->stack_evidence.full = report->names &&
+				      dictionary_refused(report->names, DEFINE_STACK);
 	err = report_allocate(builder, world);
 	if (err < 0)
 		return err;

@@ -15,7 +15,7 @@
 #include "analysis/sums/dist.h"
 #include "base/table.h"
 #include "model/model.h"
-#include "stream/dictionary.h"
+#include "stream/names/dictionary.h"
 #include "symbols/handler.h"
 #include "symbols/pools/pools.h"
 
@@ -403,7 +403,7 @@ struct report {
 		uint64_t taken, missing,
 			torn,	   /* samples; those without a stack; those without inner frames */
 			unsure;	   /* those that do not show what ran: handler_unsure() */
-		uint32_t distinct; /* stacks */
+		uint64_t distinct; /* stacks; one that was forgotten counts again */
 		bool full;	   /* DEFINE_STACKS_MAX was reached: later ones are missing */
 	} stack_evidence;
 	struct blame *blame; /* worst first: by loop.{python, native, blocked, held_blocked} +
@@ -466,6 +466,17 @@ void report_builder_growth(struct report_builder *builder);
 #define ENDED_KEPT     64		    /* unless set; … */
 #define ENDED_AFTER_NS UINT64_C(5000000000) /* … by then all that is reported live has been */
 void report_builder_keep_ended(struct report_builder *builder, uint32_t kept, uint64_t after_ns);
+/*
+ * From now on `names` may forget what the report does not need, so flames are without some of their
+ * stacks, or with growth anyway; not for a view that shows them. A dictionary_user's functions are
+ * to call the two below.
+ */
+void report_builder_forgets(struct report_builder *builder);
+void report_builder_refers(const struct report_builder *builder,
+			   const struct definition_visit *visit);
+/* NULL: all stacks are forgotten. */
+void report_builder_names_leave(struct report_builder *builder,
+				const struct dictionary *dictionary);
 /* The sink to give to the model: that of the builder's attribution stage (attribution.h). */
 struct model_sink report_builder_sink(struct report_builder *builder);
 /* The attribution stage, for others that need its stretches. It belongs to the builder. */

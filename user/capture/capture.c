@@ -232,7 +232,6 @@ struct capture_status capture_status(const struct capture *capture)
 	struct capture_status status = capture->status;
 
 	status.stacks.distinct = symbols.stacks;
-	status.stacks.refused = symbols.refused;
 	status.stacks.frames_missing = symbols.frames_missing;
 	return status;
 }

@@ -112,7 +112,6 @@ struct capture_status {
 		/* samples without a stack: it could not be read, or there was no room for it */
 		uint64_t missing;
 		uint64_t distinct; /* stacks defined */
-		uint64_t refused;  /* stacks beyond DEFINE_STACKS_MAX */
 		/* frames of distinct stacks whose code object could not be read */
 		uint64_t frames_missing;
 	} stacks;

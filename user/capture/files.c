@@ -83,8 +83,7 @@ int capture_handle_file(struct capture *capture, const struct shared_file *file,
 	if (size != sizeof(*file))
 		return -EPROTO;
 	capture_file_text(file, name, sizeof(name));
-	err = name[0] ? symbols_name(capture->symbols, SYMBOLS_FILE, name, &event.sleeps_on.text)
-		      : 0;
+	err = name[0] ? symbols_name(capture->symbols, name, &event.sleeps_on.text) : 0;
 	if (err || !event.sleeps_on.text)
 		return err;
 	event.hdr.type = EV_SLEEPS_ON;

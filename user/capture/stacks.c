@@ -185,7 +185,7 @@ static int name_thread(void *ctx, uint32_t tid, const char *text, uint32_t limit
 
 	if (!member || member->tracee != naming->tracee)
 		return 0;
-	err = symbols_name(naming->capture->symbols, SYMBOLS_NAME, text, &id);
+	err = symbols_name(naming->capture->symbols, text, &id);
 	/* a limit may be readable only later, and not every time */
 	if (err || !id || (id == member->name && (!limit || limit == member->pool_limit)))
 		return err;
@@ -226,8 +226,7 @@ static int define_still(const struct naming *naming, const struct still_stack *s
 							.lasti = still->frames.list[i].lasti};
 	err = symbols_still(naming->capture->symbols, &stack, &event->stack);
 	if (!err && still->task[0])
-		err = symbols_name(naming->capture->symbols, SYMBOLS_TASK, still->task,
-				   &event->task);
+		err = symbols_name(naming->capture->symbols, still->task, &event->task);
 	return err;
 }
 
@@ -260,7 +259,7 @@ static int emit_sleeps_on(const struct naming *naming, const struct still_stack 
 	capture_file_text(&file, name, sizeof(name));
 	if (!name[0])
 		return 0;
-	err = symbols_name(naming->capture->symbols, SYMBOLS_FILE, name, &event.sleeps_on.text);
+	err = symbols_name(naming->capture->symbols, name, &event.sleeps_on.text);
 	return err || !event.sleeps_on.text ? err : sink_event(&naming->capture->sink, &event);
 }
 
@@ -325,17 +324,21 @@ int capture_resolve_held(struct capture *capture)
 /* ── machine code ────────────────────────────────────────────────────────────────────────────── */
 
 /* The function at a sample's address. One that is not known yet is read later: this sample goes
- * without, and so do others of its function until then. */
-static uint32_t native_of(struct capture *capture, uint32_t tid, uint64_t address)
+ * without, and so do others of its function until then. 0, -ENOMEM or the sink's error. */
+static int native_of(struct capture *capture, uint32_t tid, uint64_t address,
+		     uint32_t *ret_function)
 {
 	struct member *member = address ? member_find(capture, tid) : NULL;
 	struct tracee *tracee = member ? member->tracee : NULL;
-	uint32_t function;
+	int known;
 
+	*ret_function = 0;
 	if (!tracee || tracee->gone)
 		return 0;
-	if (symbols_native_id(capture->symbols, tracee->target->info.pid, address, &function))
-		return function;
+	known = symbols_native_id(capture->symbols, tracee->target->info.pid, address,
+				  ret_function);
+	if (known)
+		return known < 0 ? known : 0;
 	if (tracee->native_count < NATIVES_WANTED_MAX)
 		tracee->natives[tracee->native_count++] = address;
 	requests_put(&capture->requests,
@@ -364,9 +367,13 @@ int tracee_natives(struct capture *capture, struct tracee *tracee)
 	while (tracee->native_count) {
 		uint64_t address = tracee->natives[--tracee->native_count];
 
-		if (symbols_native_id(capture->symbols, pid, address, &function))
+		err = symbols_native_id(capture->symbols, pid, address, &function);
+		if (err > 0) {
+			err = 0;
 			continue;
-		err = name_native(capture, tracee, address);
+		}
+		if (!err)
+			err = name_native(capture, tracee, address);
 		break; /* the ring may want to be drained before the next one */
 	}
 	if (!err && tracee->native_count)
@@ -378,17 +385,19 @@ int tracee_natives(struct capture *capture, struct tracee *tracee)
 int capture_handle_sample(struct capture *capture, const struct shared_sample *sample, size_t size)
 {
 	union event event = {0};
+	int err;
 
 	if (size != sizeof(*sample))
 		return -EPROTO;
-	event.stack = (struct ev_stack){
-		.hdr = sample->hdr,
-		.stack = symbols_stack_id(capture->symbols, sample->stack),
-		.task = symbols_text_id(capture->symbols, sample->task),
-		.root = sample->root,
-		.native = native_of(capture, sample->hdr.tid, sample->address),
-	};
+	event.stack = (struct ev_stack){.hdr = sample->hdr, .root = sample->root};
 	event.hdr.type = EV_STACK;
+	err = symbols_stack_id(capture->symbols, sample->stack, &event.stack.stack);
+	if (!err)
+		err = symbols_text_id(capture->symbols, sample->task, &event.stack.task);
+	if (!err)
+		err = native_of(capture, sample->hdr.tid, sample->address, &event.stack.native);
+	if (err)
+		return err;
 	capture->status.events++;
 	capture->status.stacks.taken++;
 	capture->status.stacks.missing += !event.stack.stack && sample->stack != SHARED_STACK_EMPTY;
@@ -398,14 +407,15 @@ int capture_handle_sample(struct capture *capture, const struct shared_sample *s
 int capture_handle_native(struct capture *capture, const struct shared_native *sample, size_t size)
 {
 	union event event = {0};
+	int err;
 
 	if (size != sizeof(*sample))
 		return -EPROTO;
-	event.native = (struct ev_native){
-		.hdr = sample->hdr,
-		.native = native_of(capture, sample->hdr.tid, sample->address),
-	};
+	event.native = (struct ev_native){.hdr = sample->hdr};
 	event.hdr.type = EV_NATIVE;
+	err = native_of(capture, sample->hdr.tid, sample->address, &event.native.native);
+	if (err)
+		return err;
 	capture->status.events++;
 	return sink_event(&capture->sink, &event);
 }

@@ -476,7 +476,7 @@ static int report_child(void *ctx, uint32_t pid, uint8_t flags, const char *cmdl
 					       .type = EV_CHILD,
 					       .flags = flags},
 				       .pid = pid}};
-	int err = symbols_name(stage->capture->symbols, SYMBOLS_NAME, cmdline, &event.child.text);
+	int err = symbols_name(stage->capture->symbols, cmdline, &event.child.text);
 
 	event.hdr.ts = clock_now_ns();
 	return err ? err : sink_event(&stage->capture->sink, &event);

@@ -8,7 +8,7 @@
 
 static int run(struct options *options)
 {
-	struct pipeline pipeline = {.names = options->names};
+	struct pipeline pipeline = {.names = options->names, .forgets = true};
 	struct announcer announcer = {.pipeline = &pipeline};
 	struct observation observation = {
 		.options = &options->observe, .pipeline = &pipeline, .tick_ctx = &announcer};

@@ -105,7 +105,7 @@ static int finish(struct pipeline *pipeline, struct output *output, struct diag 
  * that is not a file cannot be read again and is taken to be. */
 static int judge_file(const char *path, struct diag *diag, bool *ret_partial)
 {
-	struct pipeline pipeline = {0};
+	struct pipeline pipeline = {.forgets = true};
 	const struct report *report;
 	bool damaged = false;
 	struct stat file;
@@ -191,7 +191,7 @@ static error_t rest(struct options *options, int key, char *arg, struct argp_sta
 
 static int run(struct options *options)
 {
-	struct pipeline pipeline = {0};
+	struct pipeline pipeline = {.forgets = true};
 	struct output output = {0};
 	struct diag diag = {0};
 	struct spawned child = {0};

@@ -5,7 +5,7 @@
 
 static int run(struct options *options)
 {
-	struct pipeline pipeline = {.names = options->names, .cut = options->cut};
+	struct pipeline pipeline = {.names = options->names, .cut = options->cut, .forgets = true};
 	const struct report *report;
 	struct diag diag = {0};
 	bool damaged = false;

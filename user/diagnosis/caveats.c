@@ -357,22 +357,26 @@ static void emit_stack_losses(const struct caveats *caveats)
 	}
 }
 
-/* symbols.h */
-static void emit_unnamed(const struct caveats *caveats)
+/* dictionary.h */
+static void emit_refused(const struct caveats *caveats, enum definition_kind kind, const char *what,
+			 uint32_t limit, const char *missing)
 {
 	const struct dictionary *names = caveats->report->names;
-	uint32_t count = names ? dictionary_count(names, DEFINE_TEXT) : 0;
 	struct text_buffer text = {0};
 
-	if (count < DEFINE_TEXTS_MAX / 2)
+	if (!names || !dictionary_refused(names, kind))
 		return;
-	text_add(&text, "There were ");
-	text_add_count(&text, count);
-	text_add(&text, " different names, so later ones are missing: those of %s.",
-		 count < DEFINE_TEXTS_MAX / 4 * 3 ? "tasks"
-		 : count < DEFINE_TEXTS_MAX	  ? "tasks and of what calls waited for"
-					    : "tasks, of what calls waited for, and of threads");
+	text_add(&text, "There were more different %s than the ", what);
+	text_add_count(&text, limit);
+	text_add(&text, " that are kept, so later ones are missing%s.", missing);
 	caveat_emit(caveats, &text);
+}
+
+static void emit_unnamed(const struct caveats *caveats)
+{
+	emit_refused(caveats, DEFINE_TEXT, "names", DEFINE_TEXTS_MAX,
+		     ": those of tasks, of threads, and of what calls waited for");
+	emit_refused(caveats, DEFINE_FUNCTION, "functions", DEFINE_FUNCTIONS_MAX, "");
 }
 
 /* Whatever would have been read there is missing. */

@@ -474,6 +474,10 @@ void world_cut(struct world *world, uint64_t ts);
  * is nothing to free. */
 void world_tidy(struct world *world);
 
+/* Visits the definitions that the world, or a process, refers to. */
+void world_refers(const struct world *world, const struct definition_visit *visit);
+void process_refers(const struct process *process, const struct definition_visit *visit);
+
 struct world_window {
 	uint64_t start, end;	 /* first and last instant known so far */
 	uint64_t events;	 /* fed */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "stream/names/issue.h"
 #include "stream/reorder.h"
 
 #define EVENTS_MAX (1u << 14) /* a recording is nearly in order */
@@ -12,6 +13,8 @@ struct cut {
 	struct cut_range range;
 	struct stream_state state; /* as of the last event before the part */
 	struct stream_sink to;
+	/* Of a part that begins later: definitions so far, since its begin may refer to any. */
+	struct issue issue;
 	struct reorder *reorder;
 	uint64_t ts_from, ts_to; /* valid from WINDOW on */
 	enum { CUT_DECLARED, CUT_BEFORE, CUT_INSIDE, CUT_BEHIND } place;
@@ -63,7 +66,11 @@ static int on_event(void *ctx, const union event *event)
 {
 	struct cut *cut = ctx;
 	uint64_t ts = event->hdr.ts;
+	union event copy;
 	int err = 0;
+
+	if (cut->issue.dictionary)
+		event = dictionary_translate(cut->issue.dictionary, event, &copy);
 
 	if (cut->place == CUT_DECLARED && event->hdr.type == EV_WINDOW)
 		return on_window_begin(cut, event);
@@ -86,8 +93,37 @@ static int on_process(void *ctx, const struct process_info *info)
 static int on_definition(void *ctx, const struct definition *definition)
 {
 	struct cut *cut = ctx;
+	struct dictionary *dictionary = cut->issue.dictionary;
+	int err;
 
-	return sink_define(&cut->to, definition);
+	if (!dictionary)
+		return sink_define(&cut->to, definition);
+	err = dictionary_define(dictionary, definition);
+	if (err || definition->kind != DEFINE_SOURCE)
+		return err;
+	return issue_source(&cut->issue,
+			    dictionary_id(dictionary, DEFINE_FUNCTION, definition->source.function),
+			    definition->source.line);
+}
+
+static void cut_refers(void *ctx, struct dictionary *dictionary)
+{
+	const struct cut *cut = ctx;
+	const struct definition_visit visit = dictionary_keeping(dictionary);
+
+	cut->state.refers(cut->state.sink.ctx, &visit);
+}
+
+static int begin_naming(struct cut *cut)
+{
+	struct dictionary *dictionary = dictionary_new();
+
+	if (!dictionary)
+		return -ENOMEM;
+	cut->issue = (struct issue){.dictionary = dictionary, .to = cut->to};
+	cut->to = issue_sink(&cut->issue);
+	return dictionary_forgets(dictionary,
+				  (struct dictionary_user){.refers = cut_refers, .ctx = cut});
 }
 
 struct cut *cut_new(const struct cut_range *range, struct stream_state state, struct stream_sink to)
@@ -104,7 +140,7 @@ struct cut *cut_new(const struct cut_range *range, struct stream_state state, st
 							.define = on_definition,
 							.ctx = cut},
 				   REORDER_WINDOW_NS, EVENTS_MAX);
-	if (cut->reorder)
+	if (cut->reorder && (!range->from.given || !begin_naming(cut)))
 		return cut;
 	cut_free(cut);
 	return NULL;
@@ -128,5 +164,7 @@ void cut_free(struct cut *cut)
 		return;
 	reorder_free(cut->reorder);
 	cut->state.free(cut->state.sink.ctx);
+	dictionary_free(cut->issue.dictionary);
+	issue_done(&cut->issue);
 	free(cut);
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stream/names/issue.h"
+
 #define CHUNKS		16 /* of a window that is full; the memory bound is kept to one of them */
 #define CHUNK_BYTES_MAX (256u << 10)
 
@@ -22,6 +24,7 @@ struct chunk {
 	struct chunk *next;
 	size_t length, begin; /* bytes, and those of them that have gone on */
 	uint64_t ts_last;
+	uint64_t used; /* dictionary_now() when it was begun */
 	unsigned char bytes[];
 };
 
@@ -30,11 +33,24 @@ struct keep {
 	size_t max_bytes, chunk_bytes, bytes;
 	struct chunk *first, *last;
 	struct stream_state state; /* as of the begin of what is kept */
+	struct dictionary *dictionary;
 	bool begun;
 	uint64_t ts_begin, ts_known;
 };
 
-struct keep *keep_new(uint64_t window_ns, size_t max_bytes, struct stream_state state)
+/* What events refer to was used when they came. */
+static void keep_refers(void *ctx, struct dictionary *dictionary)
+{
+	const struct keep *keep = ctx;
+	const struct definition_visit visit = dictionary_keeping(dictionary);
+
+	keep->state.refers(keep->state.sink.ctx, &visit);
+	if (keep->first)
+		dictionary_keep_used(dictionary, keep->first->used);
+}
+
+struct keep *keep_new(uint64_t window_ns, size_t max_bytes, struct stream_state state,
+		      struct dictionary *dictionary)
 {
 	struct keep *keep = state.sink.ctx ? calloc(1, sizeof(*keep)) : NULL;
 
@@ -47,7 +63,13 @@ struct keep *keep_new(uint64_t window_ns, size_t max_bytes, struct stream_state 
 	keep->max_bytes = max_bytes > KEEP_BYTES_MIN ? max_bytes : KEEP_BYTES_MIN;
 	keep->chunk_bytes = keep->max_bytes / CHUNKS < CHUNK_BYTES_MAX ? keep->max_bytes / CHUNKS
 								       : CHUNK_BYTES_MAX;
-	return keep;
+	keep->dictionary = dictionary;
+	if (!dictionary ||
+	    !dictionary_forgets(dictionary,
+				(struct dictionary_user){.refers = keep_refers, .ctx = keep}))
+		return keep;
+	keep_free(keep);
+	return NULL;
 }
 
 /* ── records ─────────────────────────────────────────────────────────────── */
@@ -86,7 +108,7 @@ static struct chunk *chunk_with_room(struct keep *keep, size_t size)
 	chunk = malloc(sizeof(*chunk) + keep->chunk_bytes);
 	if (!chunk)
 		return NULL;
-	*chunk = (struct chunk){0};
+	*chunk = (struct chunk){.used = keep->dictionary ? dictionary_now(keep->dictionary) : 0};
 	if (keep->last)
 		keep->last->next = chunk;
 	else
@@ -235,19 +257,6 @@ uint64_t keep_begin(const struct keep *keep)
 
 /* ── writing ─────────────────────────────────────────────────────────────── */
 
-static int write_definitions(const struct dictionary *dictionary, const struct stream_sink *to)
-{
-	int err = 0;
-
-	/* stacks come behind the functions they refer to */
-	for (int kind = 0; kind < DEFINE_KINDS && dictionary; kind++)
-		for (uint32_t id = 1;
-		     id <= dictionary_count(dictionary, (enum definition_kind)kind) && !err; id++)
-			err = sink_define(
-				to, dictionary_find(dictionary, (enum definition_kind)kind, id));
-	return err;
-}
-
 static int write_record(const struct chunk *chunk, size_t at, const struct stream_sink *to)
 {
 	union event event;
@@ -258,21 +267,31 @@ static int write_record(const struct chunk *chunk, size_t at, const struct strea
 	return sink_event(to, &event);
 }
 
-int keep_write(const struct keep *keep, const struct dictionary *dictionary,
-	       const struct stream_sink *to)
+static int write_all(const struct keep *keep, const struct stream_sink *to)
 {
 	union event end = {
 		.window = {
 			.hdr = {.ts = keep->ts_known, .type = EV_WINDOW, .flags = EVF_WINDOW_END}}};
-	int err = keep->begun ? write_definitions(dictionary, to) : -EAGAIN;
+	int err = keep->state.write(keep->state.sink.ctx, keep->ts_begin, to);
 
-	if (!err)
-		err = keep->state.write(keep->state.sink.ctx, keep->ts_begin, to);
 	for (const struct chunk *chunk = keep->first; chunk && !err; chunk = chunk->next)
 		for (size_t at = chunk->begin; at < chunk->length && !err;
 		     at += record_size(header_at(chunk, at)))
 			err = write_record(chunk, at, to);
 	return err ? err : sink_event(to, &end);
+}
+
+int keep_write(const struct keep *keep, const struct stream_sink *to)
+{
+	struct issue issue = {.dictionary = keep->dictionary, .to = *to};
+	struct stream_sink sink = issue_sink(&issue);
+	int err;
+
+	if (!keep->begun)
+		return -EAGAIN;
+	err = write_all(keep, keep->dictionary ? &sink : to);
+	issue_done(&issue);
+	return err;
 }
 
 void keep_free(struct keep *keep)

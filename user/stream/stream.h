@@ -38,9 +38,11 @@ struct process_info {
 };
 
 /*
- * What events refer to by number. Each kind has ids of its own, from 1 without gaps, in the order
- * of definition; 0 stands for unknown. They are valid for the whole stream and all its processes.
- * Names and files come from the target: hostile text.
+ * What events refer to by number. Each kind has numbers of its own, from 1 without gaps, in the
+ * order of definition; 0 stands for unknown. They are valid for all processes of the stream, and
+ * until DEFINE_..._MAX / 2 later ones of their kind are defined: what is still needed then is
+ * defined once more, under a new number. Who remembers one for longer than an event lasts
+ * translates it first (names/dictionary.h). Names and files come from the target: hostile text.
  */
 enum definition_kind { DEFINE_FUNCTION, DEFINE_STACK, DEFINE_TEXT, DEFINE_SOURCE, DEFINE_KINDS };
 
@@ -48,7 +50,7 @@ enum definition_kind { DEFINE_FUNCTION, DEFINE_STACK, DEFINE_TEXT, DEFINE_SOURCE
 	1024 /* bytes of a name, a file or a text, terminator included; longer ones are cut by any \
 		code that stores or writes them */
 #define DEFINE_FRAMES_MAX    128    /* frames of a stack; of deeper ones the middle is left out */
-#define DEFINE_FUNCTIONS_MAX 262144 /* at most this many of a kind; the rest have id 0 */
+#define DEFINE_FUNCTIONS_MAX 262144 /* at most this many of a kind are known at a time */
 #define DEFINE_STACKS_MAX    100000
 #define DEFINE_TEXTS_MAX     65536
 #define DEFINE_SOURCES_MAX   16384
@@ -109,6 +111,18 @@ static inline int sink_define(const struct stream_sink *sink, const struct defin
 	return sink->define ? sink->define(sink->ctx, definition) : 0;
 }
 
+/* Receives what somebody refers to, one by one; ids that are 0 or not known any more, too. */
+struct definition_visit {
+	void (*one)(void *ctx, enum definition_kind kind, uint32_t id);
+	void *ctx;
+};
+
+static inline void visit_definition(const struct definition_visit *visit, enum definition_kind kind,
+				    uint32_t id)
+{
+	visit->one(visit->ctx, kind, id);
+}
+
 /*
  * What follows a stream and can describe the state that it has reached. Whoever is given one owns
  * it, and ends it with free(sink.ctx).
@@ -118,6 +132,8 @@ struct stream_state {
 	/* Pushes the state as of `ts`, which all that was fed is not later than, as the beginning
 	 * of a stream up to its WINDOW and what holds then. 0 or the sink's error. */
 	int (*write)(const void *ctx, uint64_t ts, const struct stream_sink *to);
+	/* Visits all definitions that the state refers to. */
+	void (*refers)(const void *ctx, const struct definition_visit *visit);
 	void (*free)(void *ctx);
 };
 

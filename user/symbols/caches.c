@@ -73,10 +73,13 @@ bool id_cache_find(struct id_cache *cache, uint64_t hash, uint32_t *ret_id)
 
 int id_cache_keep(struct id_cache *cache, uint64_t hash, uint32_t id, struct id_owner *owner)
 {
-	struct cached_id *entry = calloc(1, sizeof(*entry));
+	struct cached_id *entry = calloc(1, sizeof(*entry)), *former;
 
 	if (!entry)
 		return -ENOMEM;
+	HASH_FIND(hh, cache->known, &hash, sizeof(hash), former);
+	if (former)
+		cached_id_forget(cache, former);
 	if (HASH_COUNT(cache->known) == ID_CACHE_MAX)
 		cached_id_forget(cache, cache->ended ? cache->ended : cache->by_use);
 	cache->bytes += sizeof(*entry);

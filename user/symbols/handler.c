@@ -10,20 +10,21 @@
 
 /* Properties of a function; all zero means that they are not determined yet. */
 struct kind {
-	uint8_t known;
-	uint8_t owner; /* enum code_owner; never OWNER_APPLICATION for a rule's frame */
-	uint16_t rule; /* index + 1 of the rule whose file and function fit; 0: none */
+	uint32_t function; /* of this one: another may have had its place before */
+	uint8_t owner;	   /* enum code_owner; never OWNER_APPLICATION for a rule's frame */
+	uint16_t rule;	   /* index + 1 of the rule whose file and function fit; 0: none */
 };
 
 struct handler_finder {
 	struct owners *owners;
-	struct kind *kinds; /* by function id */
+	struct kind *kinds; /* by dictionary_place() of the function */
 	struct found {
-		bool known;
-		bool unsure; /* handler_unsure() */
+		uint32_t stack; /* as above; 0: not known yet */
+		bool unsure;	/* handler_unsure() */
 		struct handler handler;
-	} *found;    /* by stack id */
-	bool *plain; /* by function id: called by a loop, and not a coroutine */
+	} *found;	 /* by the stack's place */
+	uint32_t *plain; /* by the function's place, its id: called by a loop, and not a coroutine
+			  */
 	uint32_t kind_room, found_room, plain_room;
 };
 
@@ -127,7 +128,7 @@ static uint16_t next_rule(const struct handler_finder *finder, unsigned int numb
 
 static struct kind kind_of(const struct handler_finder *finder, const struct definition *function)
 {
-	struct kind kind = {.known = 1, .rule = next_rule(finder, 1, function)};
+	struct kind kind = {.function = function->id, .rule = next_rule(finder, 1, function)};
 
 	kind.owner = (uint8_t)code_owner_of(finder->owners, function->function.name,
 					    function->function.file);
@@ -159,14 +160,14 @@ static bool reserve(void **items, uint32_t *room, uint32_t index, size_t size)
 /* Cached, unless memory is short. */
 static inline struct kind kind_get(struct handler_finder *finder, const struct definition *function)
 {
+	uint32_t place = dictionary_place(DEFINE_FUNCTION, function->id);
 	struct kind kind;
 
-	if (function->id < finder->kind_room && finder->kinds[function->id].known)
-		return finder->kinds[function->id];
+	if (place < finder->kind_room && finder->kinds[place].function == function->id)
+		return finder->kinds[place];
 	kind = kind_of(finder, function);
-	if (reserve((void **)&finder->kinds, &finder->kind_room, function->id,
-		    sizeof(*finder->kinds)))
-		finder->kinds[function->id] = kind;
+	if (reserve((void **)&finder->kinds, &finder->kind_room, place, sizeof(*finder->kinds)))
+		finder->kinds[place] = kind;
 	return kind;
 }
 
@@ -428,14 +429,15 @@ static struct found apply_rules(struct handler_finder *finder, const struct dict
 				uint32_t stack)
 {
 	struct stack_search search = search_of(finder, dictionary, stack);
-	struct found found = {.known = true};
+	struct found found = {.stack = stack};
+	uint32_t place = dictionary_place(DEFINE_STACK, stack);
 
 	if (!search.count)
 		return found;
 	found.handler = search_run(&search);
 	found.unsure = is_unsure(&search, &found.handler);
-	if (reserve((void **)&finder->found, &finder->found_room, stack, sizeof(*finder->found)))
-		finder->found[stack] = found;
+	if (reserve((void **)&finder->found, &finder->found_room, place, sizeof(*finder->found)))
+		finder->found[place] = found;
 	return found;
 }
 
@@ -443,8 +445,10 @@ static struct found apply_rules(struct handler_finder *finder, const struct dict
 static inline struct found found_by_rules(struct handler_finder *finder,
 					  const struct dictionary *dictionary, uint32_t stack)
 {
-	if (stack < finder->found_room && finder->found[stack].known)
-		return finder->found[stack];
+	uint32_t place = dictionary_place(DEFINE_STACK, stack);
+
+	if (stack && place < finder->found_room && finder->found[place].stack == stack)
+		return finder->found[place];
 	return apply_rules(finder, dictionary, stack);
 }
 
@@ -456,9 +460,11 @@ void handler_note(struct handler_finder *finder, const struct dictionary *dictio
 	struct handler handler = root ? (struct handler){0}
 				      : found_by_rules(finder, dictionary, stack).handler;
 
-	if (handler.role == HANDLER_TASK && reserve((void **)&finder->plain, &finder->plain_room,
-						    handler.frame.function, sizeof(*finder->plain)))
-		finder->plain[handler.frame.function] = true;
+	uint32_t place = dictionary_place(DEFINE_FUNCTION, handler.frame.function);
+
+	if (handler.role == HANDLER_TASK &&
+	    reserve((void **)&finder->plain, &finder->plain_room, place, sizeof(*finder->plain)))
+		finder->plain[place] = handler.frame.function;
 }
 
 struct handler handler_find(struct handler_finder *finder, const struct dictionary *dictionary,
@@ -466,8 +472,10 @@ struct handler handler_find(struct handler_finder *finder, const struct dictiona
 {
 	struct handler handler = found_by_rules(finder, dictionary, stack).handler;
 
-	if (handler.role == HANDLER_TASK && handler.frame.function < finder->plain_room &&
-	    finder->plain[handler.frame.function])
+	uint32_t place = dictionary_place(DEFINE_FUNCTION, handler.frame.function);
+
+	if (handler.role == HANDLER_TASK && place < finder->plain_room &&
+	    finder->plain[place] == handler.frame.function)
 		handler.role = HANDLER_CALLBACK;
 	return handler;
 }

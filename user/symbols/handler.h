@@ -16,7 +16,7 @@
 #ifndef GILSCOPE_SYMBOLS_HANDLER_H
 #define GILSCOPE_SYMBOLS_HANDLER_H
 
-#include "stream/dictionary.h"
+#include "stream/names/dictionary.h"
 #include "symbols/owner.h"
 
 /* What kind of place the handler was called from: roles.def describes each. */

@@ -35,11 +35,9 @@ struct symbols *symbols_new(struct stream_sink sink)
 
 	if (!symbols)
 		return NULL;
-	symbols->definitions.sink = sink;
-	symbols->definitions.sources = TABLE(struct told, TOLD_MAX);
 	symbols->stacks = calloc(1, sizeof(*symbols->stacks));
 	symbols->texts = calloc(1, sizeof(*symbols->texts));
-	if (symbols->stacks && symbols->texts)
+	if (!definitions_begin(&symbols->definitions, sink) && symbols->stacks && symbols->texts)
 		return symbols;
 	symbols_free(symbols);
 	return NULL;
@@ -118,7 +116,11 @@ static int find_code(struct symbols *symbols, struct symbol_process *process,
 	int err;
 
 	*ret_kept = codes_find(&symbols->codes, &key, frame->check);
-	if (*ret_kept || !process->readable || !frame->code)
+	if (*ret_kept &&
+	    definitions_has(&symbols->definitions, DEFINE_FUNCTION, (*ret_kept)->function))
+		return 0;
+	*ret_kept = NULL;
+	if (!process->readable || !frame->code)
 		return 0;
 	err = code_read((pid_t)process->pid, &process->stack, &process->layout, &process->code_type,
 			frame->code, frame->check, &code);
@@ -190,16 +192,41 @@ static int resolve_all(struct symbols *symbols, struct symbol_process *process,
 	return frames;
 }
 
+/* The cache of a kind's hashes: their ids, some of which may have been forgotten. */
+static struct id_cache *cache_of(const struct symbols *symbols, enum definition_kind kind)
+{
+	return kind == DEFINE_STACK ? symbols->stacks : symbols->texts;
+}
+
+static bool is_known(const struct symbols *symbols, enum definition_kind kind, uint64_t hash)
+{
+	uint32_t id;
+
+	return id_cache_find(cache_of(symbols, kind), hash, &id) &&
+	       definitions_has(&symbols->definitions, kind, id);
+}
+
+static int number_of_hash(struct symbols *symbols, enum definition_kind kind, uint64_t hash,
+			  uint32_t *ret_number)
+{
+	uint32_t id;
+
+	*ret_number = 0;
+	if (!id_cache_find(cache_of(symbols, kind), hash, &id))
+		return 0;
+	return definitions_number(&symbols->definitions, kind, id, ret_number);
+}
+
 int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 {
 	uint32_t count = stack->hdr.aux < DEFINE_FRAMES_MAX ? stack->hdr.aux : DEFINE_FRAMES_MAX;
-	uint32_t pid = stack->pid, id,
-		 defined = definitions_count(&symbols->definitions, DEFINE_STACK);
+	uint32_t pid = stack->pid, id;
+	uint64_t made = definitions_made(&symbols->definitions, DEFINE_STACK);
 	struct stack_frame frames[DEFINE_FRAMES_MAX];
 	struct symbol_process *process;
 	int err, resolved;
 
-	if (!count || !stack->hash || id_cache_find(symbols->stacks, stack->hash, &id))
+	if (!count || !stack->hash || is_known(symbols, DEFINE_STACK, stack->hash))
 		return 0;
 	HASH_FIND(hh, symbols->processes, &pid, sizeof(pid), process);
 	pages_allow(PAGES_ALLOW_STACK_NS);
@@ -216,9 +243,7 @@ int symbols_stack(struct symbols *symbols, const struct shared_stack *stack)
 				stack->hdr.flags & SHARED_STACK_CUT, &id);
 	if (err)
 		return err;
-	if (!id)
-		symbols->status.refused++;
-	else if (id > defined)
+	if (definitions_made(&symbols->definitions, DEFINE_STACK) > made)
 		for (uint32_t i = 0; i < count; i++)
 			symbols->status.frames_missing += !frames[i].function &&
 							  frames[i].line != STACK_GAP_LINE;
@@ -254,15 +279,12 @@ int symbols_still(struct symbols *symbols, struct shared_stack *stack, uint32_t 
 			stack->frames[i].check = 0;
 	stack->hash = hash_of(stack);
 	err = symbols_stack(symbols, stack);
-	*ret_id = err ? 0 : symbols_stack_id(symbols, stack->hash);
-	return err;
+	return err ? err : symbols_stack_id(symbols, stack->hash, ret_id);
 }
 
-uint32_t symbols_stack_id(const struct symbols *symbols, uint64_t hash)
+int symbols_stack_id(struct symbols *symbols, uint64_t hash, uint32_t *ret_id)
 {
-	uint32_t id;
-
-	return id_cache_find(symbols->stacks, hash, &id) ? id : 0;
+	return number_of_hash(symbols, DEFINE_STACK, hash, ret_id);
 }
 
 /* ── texts ───────────────────────────────────────────────────────────────── */
@@ -275,32 +297,31 @@ int symbols_text(struct symbols *symbols, const struct shared_text *text)
 	uint32_t id;
 	int err;
 
-	if (!text->hash || id_cache_find(symbols->texts, text->hash, &id))
+	if (!text->hash || is_known(symbols, DEFINE_TEXT, text->hash))
 		return 0;
 	if (kind == 1 || kind == 2 || kind == 4)
 		utf8_from_units(text->bytes, kind, length / kind, clean, sizeof(clean));
 	else
 		utf8_clean(text->bytes, length, length == SHARED_TEXT_MAX, clean, sizeof(clean));
-	err = definitions_text(&symbols->definitions, clean, SYMBOLS_TASKS_MAX, &id);
+	err = definitions_text(&symbols->definitions, clean, &id);
 	return err ? err : id_cache_keep(symbols->texts, text->hash, id, NULL);
 }
 
-int symbols_name(struct symbols *symbols, enum symbols_use use, const char *text, uint32_t *ret_id)
+int symbols_name(struct symbols *symbols, const char *text, uint32_t *ret_id)
 {
-	static const uint32_t most[] = {[SYMBOLS_TASK] = SYMBOLS_TASKS_MAX,
-					[SYMBOLS_FILE] = SYMBOLS_FILES_MAX,
-					[SYMBOLS_NAME] = DEFINE_TEXTS_MAX};
 	char clean[DEFINE_TEXT_MAX];
+	uint32_t id;
+	int err;
 
+	*ret_id = 0;
 	utf8_clean(text, strlen(text), false, clean, sizeof(clean));
-	return definitions_text(&symbols->definitions, clean, most[use], ret_id);
+	err = definitions_text(&symbols->definitions, clean, &id);
+	return err ? err : definitions_number(&symbols->definitions, DEFINE_TEXT, id, ret_id);
 }
 
-uint32_t symbols_text_id(const struct symbols *symbols, uint64_t hash)
+int symbols_text_id(struct symbols *symbols, uint64_t hash, uint32_t *ret_id)
 {
-	uint32_t id;
-
-	return id_cache_find(symbols->texts, hash, &id) ? id : 0;
+	return number_of_hash(symbols, DEFINE_TEXT, hash, ret_id);
 }
 
 /* ── machine code ────────────────────────────────────────────────────────── */
@@ -313,12 +334,17 @@ static struct symbol_process *known_process(const struct symbols *symbols, uint3
 	return process;
 }
 
-int symbols_native_id(const struct symbols *symbols, uint32_t pid, uint64_t address,
-		      uint32_t *ret_id)
+int symbols_native_id(struct symbols *symbols, uint32_t pid, uint64_t address, uint32_t *ret_id)
 {
 	const struct symbol_process *process = known_process(symbols, pid);
+	uint32_t id;
+	int err;
 
-	return process && natives_find(&process->natives, address, ret_id);
+	if (!process || !natives_find(&process->natives, address, &id) ||
+	    !definitions_has(&symbols->definitions, DEFINE_FUNCTION, id))
+		return 0;
+	err = definitions_number(&symbols->definitions, DEFINE_FUNCTION, id, ret_id);
+	return err ? err : 1;
 }
 
 int symbols_native(struct symbols *symbols, uint32_t pid, const struct native_code *code)
@@ -363,7 +389,7 @@ static int define_sources(struct symbols *symbols, struct symbol_process *proces
 	while (!err && sources_next(process->sources, &answer)) {
 		utf8_clean(answer.text, strlen(answer.text), false, clean, sizeof(clean));
 		if (answer.function &&
-		    answer.function <= definitions_count(&symbols->definitions, DEFINE_FUNCTION))
+		    definitions_has(&symbols->definitions, DEFINE_FUNCTION, answer.function))
 			err = definitions_source(&symbols->definitions, answer.function,
 						 answer.line, clean);
 	}
@@ -402,8 +428,8 @@ struct symbols_status symbols_status(const struct symbols *symbols)
 {
 	struct symbols_status status = symbols->status;
 
-	status.stacks = definitions_count(&symbols->definitions, DEFINE_STACK);
-	status.bytes = symbols->definitions.bytes + symbols->stacks->bytes + symbols->texts->bytes +
-		       symbols->codes.bytes;
+	status.stacks = definitions_made(&symbols->definitions, DEFINE_STACK);
+	status.bytes = dictionary_bytes(symbols->definitions.issue.dictionary) +
+		       symbols->stacks->bytes + symbols->texts->bytes + symbols->codes.bytes;
 	return status;
 }

@@ -11,7 +11,8 @@
  * are decoded within their bytes, texts are made valid UTF-8 (everything else becomes U+FFFD).
  *
  * Memory is bounded: by the DEFINE_…_MAX of stream.h for definitions, and by SYMBOLS_CODES_MAX
- * cached code objects.
+ * cached code objects. What was not used for longest is forgotten, and defined anew when it comes
+ * again. All ids below are the stream's numbers, good for the next event, not for later.
  */
 #ifndef GILSCOPE_SYMBOLS_SYMBOLS_H
 #define GILSCOPE_SYMBOLS_SYMBOLS_H
@@ -58,14 +59,8 @@ void symbols_remove_process(struct symbols *symbols, uint32_t pid);
  */
 int symbols_stack(struct symbols *symbols, const struct shared_stack *stack);
 int symbols_text(struct symbols *symbols, const struct shared_text *text);
-/*
- * Defines a text that does not come from the ring. ret_id is 0 if there is no room. Every task of
- * asyncio has a name of its own, and many a peer, so these do not get the room that threads need.
- */
-enum symbols_use { SYMBOLS_TASK, SYMBOLS_FILE, SYMBOLS_NAME };
-#define SYMBOLS_TASKS_MAX (DEFINE_TEXTS_MAX / 2) /* texts, when no more tasks are named */
-#define SYMBOLS_FILES_MAX (DEFINE_TEXTS_MAX / 4 * 3)
-int symbols_name(struct symbols *symbols, enum symbols_use use, const char *text, uint32_t *ret_id);
+/* Defines a text that does not come from the ring. ret_id is 0 if there is no room. */
+int symbols_name(struct symbols *symbols, const char *text, uint32_t *ret_id);
 
 /*
  * Defines a stack that does not come from the ring: its `count` frames lack their checks, and it
@@ -76,21 +71,19 @@ int symbols_still(struct symbols *symbols, struct shared_stack *stack, uint32_t 
 
 /*
  * The function of machine code at an address: 1 if it is known by now, with its id (0: nothing to
- * report); 0 if it is not.
+ * report); 0 if it is not; -ENOMEM or the sink's error.
  */
-int symbols_native_id(const struct symbols *symbols, uint32_t pid, uint64_t address,
-		      uint32_t *ret_id);
+int symbols_native_id(struct symbols *symbols, uint32_t pid, uint64_t address, uint32_t *ret_id);
 /* Remembers, and defines, what target_native() has found. 0, -ENOMEM or the sink's error. */
 int symbols_native(struct symbols *symbols, uint32_t pid, const struct native_code *code);
 
 /* The id of the definition with this hash; 0 if it is unknown (its record was lost, or there was no
- * room). */
-uint32_t symbols_stack_id(const struct symbols *symbols, uint64_t hash);
-uint32_t symbols_text_id(const struct symbols *symbols, uint64_t hash);
+ * room). 0, -ENOMEM or the sink's error. */
+int symbols_stack_id(struct symbols *symbols, uint64_t hash, uint32_t *ret_id);
+int symbols_text_id(struct symbols *symbols, uint64_t hash, uint32_t *ret_id);
 
 struct symbols_status {
-	uint64_t stacks;  /* distinct ones defined */
-	uint64_t refused; /* distinct ones (as far as can be known) beyond DEFINE_STACKS_MAX */
+	uint64_t stacks;	 /* distinct ones; one that was forgotten counts again */
 	uint64_t frames_missing; /* frames with function 0, of distinct stacks */
 	uint64_t reads;		 /* code objects read from memory */
 	uint64_t bytes;		 /* memory used */

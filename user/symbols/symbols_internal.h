@@ -8,43 +8,39 @@
 #define GILSCOPE_SYMBOLS_INTERNAL_H
 
 #include "base/hash.h"
-#include "base/table.h"
+#include "stream/names/issue.h"
 #include "symbols/code.h"
 #include "symbols/sources/sources.h"
 #include "symbols/symbols.h"
 
-/* ── definitions: never evicted ──────────────────────────────────────────── */
+/* ── definitions ─────────────────────────────────────────────────────────── */
 
-/* So many places that there is room to take each back. */
-#define TOLD_MAX (DEFINE_SOURCES_MAX / 2)
-
-/* The first answer for a line of source. */
-struct told {
-	struct told_place {
-		uint32_t function, line;
-	} place;
-	uint32_t hash; /* of the answer */
-};
-TABLE_OF(told, struct told, place)
-
+/*
+ * What has been defined, by content; when there is too much, what was not used for longest is
+ * forgotten. Everything in the room refers to it by its ids; only symbols.c makes numbers of the
+ * stream out of them, for the moment.
+ */
 struct definitions {
-	struct stream_sink sink;
-	struct interned *known[DEFINE_KINDS]; /* by content */
-	struct table sources;		      /* what was told of each place */
-	uint64_t bytes;
+	struct issue issue;
 };
 
+/* 0 or -ENOMEM; in any case definitions_done() is to follow. */
+int definitions_begin(struct definitions *definitions, struct stream_sink sink);
 void definitions_done(struct definitions *definitions);
-uint32_t definitions_count(const struct definitions *definitions, enum definition_kind kind);
+/* So far, the forgotten ones included. */
+uint64_t definitions_made(const struct definitions *definitions, enum definition_kind kind);
+/* Whether it is known still. 0 is. */
+bool definitions_has(const struct definitions *definitions, enum definition_kind kind, uint32_t id);
+/* The number by which the stream knows it from now on. 0, -ENOMEM or the sink's error. */
+int definitions_number(struct definitions *definitions, enum definition_kind kind, uint32_t id,
+		       uint32_t *ret_number);
 /* Define a function, a stack or a text, unless the same one is defined already. ret_id is 0 if
  * there is no room. 0, -ENOMEM or the sink's error. */
 int definitions_function(struct definitions *definitions, const char *name, const char *file,
 			 uint32_t line, uint32_t *ret_id);
 int definitions_stack(struct definitions *definitions, const struct stack_frame *frames,
 		      uint32_t count, bool cut, uint32_t *ret_id);
-/* A new one only while there are fewer than `most` texts. */
-int definitions_text(struct definitions *definitions, const char *text, uint32_t most,
-		     uint32_t *ret_id);
+int definitions_text(struct definitions *definitions, const char *text, uint32_t *ret_id);
 /*
  * What one process says of a line of source (0: of the decorator), "" if it cannot tell. If another
  * one says anything else, nothing is known of it: a function that several processes have counts as
@@ -88,7 +84,9 @@ struct id_owner {
 
 void id_cache_free(struct id_cache *cache); /* accepts NULL */
 bool id_cache_find(struct id_cache *cache, uint64_t hash, uint32_t *ret_id);
-/* `owner`: the process that the hash is of; NULL: of none. 0 or -ENOMEM. */
+/* In place of what was there. `owner`: the process that the hash is of; NULL: of none. 0 or
+ * -ENOMEM.
+ */
 int id_cache_keep(struct id_cache *cache, uint64_t hash, uint32_t id, struct id_owner *owner);
 /* The process is gone. Its hashes may come again, when another one has its PID, as long as the
  * probes remember that they have sent them; no longer. */

@@ -343,6 +343,31 @@ static void over_the_window_the_clock_alone_says_what_ran(void **state)
 	assert_int_equal(found->blame[2].handler.frame.function, JOB);
 }
 
+/* What a function cost stays what it was; the sums of threads are checked in every report. */
+static void when_stacks_are_forgotten_their_functions_are_not(void **state)
+{
+	struct blame before[8];
+	uint32_t count;
+
+	begin_names();
+	make_wait(true);
+	stack(82 * MS, A, CLOCK, IN_BETA);
+	stall_until(85 * MS);
+	count = found->blame_count;
+	assert_int_equal(count, 3);
+	memcpy(before, found->blame, count * sizeof(*before));
+	assert_true(flame_ns(A, IN_SELECT, TS_GIL_WAIT, true));
+	report_builder_names_leave(builder, NULL); /* all of them */
+	finish();
+	assert_int_equal(found->blame_count, count);
+	assert_memory_equal(found->blame, before, count * sizeof(*before));
+	for (uint32_t i = 0; i < found->flame_count; i++)
+		assert_int_equal(found->flames[i].stack, 0);
+	for (uint32_t i = 0; i < found->wait_flame_count; i++)
+		assert_int_equal(
+			found->wait_flames[i].waiter_stack + found->wait_flames[i].holder_stack, 0);
+}
+
 static void sleeping_elsewhere_is_nobodys_fault(void **state)
 {
 	begin_names();
@@ -477,6 +502,7 @@ int main(void)
 		TEST(a_sample_is_of_its_own_hold_only),
 		TEST(what_a_thread_did_unseen_has_no_stack),
 		TEST(over_the_window_the_clock_alone_says_what_ran),
+		TEST(when_stacks_are_forgotten_their_functions_are_not),
 		TEST(sleeping_elsewhere_is_nobodys_fault),
 		TEST(what_was_taken_is_counted),
 		TEST(collections_are_separated_by_their_begins_and_ends),

@@ -127,7 +127,8 @@ static void keep_last(struct sim *sim)
 {
 	const struct stream_sink to = {.process = push_process, .event = push_event, .ctx = sim};
 	struct keep *keep = keep_new(sim_random(sim, (uint32_t)(sim->end - sim->begin)), 0,
-				     checkpoint_state(sim->partial ? MODE_EDGES : MODE_EXACT));
+				     checkpoint_state(sim->partial ? MODE_EDGES : MODE_EXACT),
+				     NULL);
 	struct stream_sink sink;
 
 	assert_non_null(keep);
@@ -135,7 +136,7 @@ static void keep_last(struct sim *sim)
 	for (uint32_t i = 0; i < sim->events.count; i++)
 		assert_int_equal(sink_event(&sink, &sim->events.at[i].event), 0);
 	sim->events.count = 0;
-	assert_int_equal(keep_write(keep, NULL, &to), 0);
+	assert_int_equal(keep_write(keep, &to), 0);
 	assert_true(keep_begin(keep) >= sim->begin);
 	sim->begin = keep_begin(keep);
 	keep_free(keep);

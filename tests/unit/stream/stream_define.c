@@ -388,26 +388,65 @@ static int count_define(void *ctx, const struct definition *definition)
 	return 0;
 }
 
-static void there_are_never_more_than_the_limit(void **state)
+static void numbers_go_on_for_ever(void **state)
 {
-	for (uint32_t count = DEFINE_TEXTS_MAX; count <= DEFINE_TEXTS_MAX + 1; count++) {
-		struct trace_definitions head = {{1, 1, 1}, count};
-		struct bytes block = {0};
-		struct diag diag = {0};
-		uint32_t seen = 0;
+	struct trace_definitions head = {{1, 1, 1}, 4 * DEFINE_TEXTS_MAX};
+	struct bytes block = {0};
+	struct diag diag = {0};
+	uint32_t seen = 0;
 
-		put(&block, &head, sizeof(head));
-		for (uint32_t i = 0; i < count; i++)
-			put_record(&block, DEFINE_TEXT, 0, "", 1);
-		assert_int_equal(
-			read_definitions(&block,
-					 (struct stream_sink){.ctx = &seen, .define = count_define},
-					 &diag),
-			count == DEFINE_TEXTS_MAX ? 0 : -EBADMSG);
-		assert_true(count == DEFINE_TEXTS_MAX || strstr(diag.what, "too many definitions"));
-		assert_int_equal(seen, DEFINE_TEXTS_MAX);
-		free(block.at);
-	}
+	put(&block, &head, sizeof(head));
+	for (uint32_t i = 0; i < head.count; i++)
+		put_record(&block, DEFINE_TEXT, 0, "", 1);
+	assert_int_equal(
+		read_definitions(&block, (struct stream_sink){.ctx = &seen, .define = count_define},
+				 &diag),
+		0);
+	assert_int_equal(seen, head.count);
+	free(block.at);
+}
+
+/* After the last number comes the first one again. */
+static void numbers_begin_anew(void **state)
+{
+	const uint64_t all = UINT32_MAX;
+	struct definition_counts counts = {{0}};
+
+	assert_int_equal(definition_next(&counts, DEFINE_TEXT), 1);
+	assert_true(definition_age(&counts, DEFINE_TEXT, 0) == UINT64_MAX);
+	assert_true(definition_age(&counts, DEFINE_TEXT, 1) == UINT64_MAX);
+	assert_true(definition_age(&counts, DEFINE_TEXT, UINT32_MAX) == UINT64_MAX);
+	counts.of[DEFINE_TEXT] = 5;
+	assert_int_equal(definition_next(&counts, DEFINE_TEXT), 6);
+	assert_int_equal(definition_age(&counts, DEFINE_TEXT, 5), 0);
+	assert_int_equal(definition_age(&counts, DEFINE_TEXT, 1), 4);
+	assert_true(definition_age(&counts, DEFINE_TEXT, 6) == UINT64_MAX);
+	assert_true(definition_age(&counts, DEFINE_TEXT, UINT32_MAX) == UINT64_MAX);
+	counts.of[DEFINE_TEXT] = all - 1;
+	assert_true(definition_next(&counts, DEFINE_TEXT) == UINT32_MAX);
+	counts.of[DEFINE_TEXT] = all;
+	assert_int_equal(definition_next(&counts, DEFINE_TEXT), 1);
+	assert_int_equal(definition_age(&counts, DEFINE_TEXT, UINT32_MAX), 0);
+	counts.of[DEFINE_TEXT] = 2 * all + 3;
+	assert_int_equal(definition_next(&counts, DEFINE_TEXT), 4);
+	assert_int_equal(definition_age(&counts, DEFINE_TEXT, 3), 0);
+	assert_int_equal(definition_age(&counts, DEFINE_TEXT, UINT32_MAX), 3);
+	assert_int_equal(definition_age(&counts, DEFINE_TEXT, UINT32_MAX - 10), 13);
+}
+
+/* A function that was defined so long ago that a reader may have forgotten it is none. */
+static void stacks_name_functions_that_are_known(void **state)
+{
+	const struct stack_frame frame = {1, 1};
+	const struct definition stack = {
+		.kind = DEFINE_STACK, .id = 1, .stack = {.frames = &frame, .count = 1}};
+	struct definition_counts counts = {{0}};
+
+	assert_non_null(definition_fault(&counts, &stack));
+	counts.of[DEFINE_FUNCTION] = DEFINE_FUNCTIONS_MAX;
+	assert_null(definition_fault(&counts, &stack));
+	counts.of[DEFINE_FUNCTION]++;
+	assert_non_null(definition_fault(&counts, &stack));
 }
 
 static void a_decompression_bomb_is_refused(void **state)
@@ -509,7 +548,9 @@ int main(void)
 		cmocka_unit_test(damaged_definitions_are_refused),
 		cmocka_unit_test(damaged_lines_of_source_are_refused),
 		cmocka_unit_test(a_missing_chunk_is_noticed_at_the_next),
-		cmocka_unit_test(there_are_never_more_than_the_limit),
+		cmocka_unit_test(numbers_go_on_for_ever),
+		cmocka_unit_test(numbers_begin_anew),
+		cmocka_unit_test(stacks_name_functions_that_are_known),
 		cmocka_unit_test(a_decompression_bomb_is_refused),
 		cmocka_unit_test(a_trace_of_the_first_version_is_read),
 		cmocka_unit_test(a_script_made_a_trace_gives_the_same_script),

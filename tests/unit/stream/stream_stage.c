@@ -3,7 +3,7 @@
 #include "tests/unit/stream/stream_helpers.h"
 
 #include "base/diag.h"
-#include "stream/dictionary.h"
+#include "stream/names/dictionary.h"
 #include "stream/stage.h"
 #include "stream/trace/trace.h"
 

@@ -63,7 +63,7 @@ static void take_function(struct corpus *corpus, char *line)
 	char *name = strchr(line + 9, ' ') + 1, *file = strchr(name, '\t'), path[1024];
 	struct definition definition = {.kind = DEFINE_FUNCTION,
 					.id = corpus->before + (uint32_t)atoi(line + 9),
-					.function = {.name = name, .line = 1}};
+					.function = {.name = name}};
 	bool own;
 
 	*file++ = '\0';
@@ -72,6 +72,7 @@ static void take_function(struct corpus *corpus, char *line)
 	snprintf(path, sizeof(path), "%s%s", own && corpus->installed ? INSTALLED : "",
 		 own && corpus->installed ? file + strlen(OWN) : file);
 	definition.function.file = path;
+	definition.function.line = definition.id; /* every environment has its own */
 	assert_int_equal(dictionary_define(corpus->dictionary, &definition), 0);
 }
 
@@ -87,14 +88,14 @@ static const char *name_of(const struct corpus *corpus, uint32_t function)
 static uint32_t define_stack(struct corpus *corpus, const struct stack_frame *frames,
 			     uint32_t count)
 {
-	uint32_t id = dictionary_count(corpus->dictionary, DEFINE_STACK) + 1;
+	uint32_t id;
 
-	assert_int_equal(dictionary_define(
-				 corpus->dictionary,
-				 &(struct definition){.kind = DEFINE_STACK,
-						      .id = id,
-						      .stack = {.frames = frames, .count = count}}),
-			 0);
+	assert_int_equal(
+		dictionary_intern(corpus->dictionary,
+				  &(struct definition){.kind = DEFINE_STACK,
+						       .stack = {.frames = frames, .count = count}},
+				  &id),
+		0);
 	return id;
 }
 

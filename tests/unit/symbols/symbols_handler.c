@@ -50,14 +50,14 @@ static uint32_t define_function(struct names *names, const char *name, const cha
 
 static uint32_t define_stack(struct names *names, const struct stack_frame *frames, uint32_t count)
 {
-	uint32_t id = dictionary_count(names->dictionary, DEFINE_STACK) + 1;
+	uint32_t id;
 
-	assert_int_equal(dictionary_define(
-				 names->dictionary,
-				 &(struct definition){.kind = DEFINE_STACK,
-						      .id = id,
-						      .stack = {.frames = frames, .count = count}}),
-			 0);
+	assert_int_equal(
+		dictionary_intern(names->dictionary,
+				  &(struct definition){.kind = DEFINE_STACK,
+						       .stack = {.frames = frames, .count = count}},
+				  &id),
+		0);
 	return id;
 }
 

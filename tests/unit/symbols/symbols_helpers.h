@@ -6,7 +6,7 @@
 
 #include "tests/unit/python/python_child.h"
 
-#include "stream/dictionary.h"
+#include "stream/names/dictionary.h"
 #include "symbols/symbols.h"
 #include "python/process/memory.h"
 
@@ -14,6 +14,7 @@ struct received {
 	struct dictionary *dictionary;
 	struct symbols *symbols;
 	uint64_t last_hash;
+	uint32_t counts[DEFINE_KINDS]; /* numbers of the latest definitions */
 };
 
 static inline int hear(void *ctx, const struct definition *definition)
@@ -21,15 +22,16 @@ static inline int hear(void *ctx, const struct definition *definition)
 	struct received *received = ctx;
 
 	assert_int_equal(dictionary_define(received->dictionary, definition), 0);
+	received->counts[definition->kind] = definition->id;
 	return 0;
 }
 
 static inline void received_init(struct received *received)
 {
-	received->dictionary = dictionary_new();
+	*received = (struct received){.dictionary = dictionary_new()};
 	received->symbols = symbols_new((struct stream_sink){.define = hear, .ctx = received});
-	received->last_hash = 0;
 	assert_non_null(received->dictionary);
+	assert_int_equal(dictionary_forgets(received->dictionary, (struct dictionary_user){0}), 0);
 	assert_non_null(received->symbols);
 }
 
@@ -71,6 +73,23 @@ static inline struct shared_stack stack_of(struct received *received, uint32_t p
 		.hash = ++received->last_hash};
 }
 
+/* As the stream knows it now. */
+static inline uint32_t stack_id(struct symbols *symbols, uint64_t hash)
+{
+	uint32_t id;
+
+	assert_int_equal(symbols_stack_id(symbols, hash, &id), 0);
+	return id;
+}
+
+static inline uint32_t text_id(struct symbols *symbols, uint64_t hash)
+{
+	uint32_t id;
+
+	assert_int_equal(symbols_text_id(symbols, hash, &id), 0);
+	return id;
+}
+
 /* The definition that results from a stack. */
 static inline const struct definition *resolved(struct received *received,
 						const struct shared_stack *stack)
@@ -79,7 +98,8 @@ static inline const struct definition *resolved(struct received *received,
 
 	assert_int_equal(symbols_stack(received->symbols, stack), 0);
 	definition = dictionary_find(received->dictionary, DEFINE_STACK,
-				     symbols_stack_id(received->symbols, stack->hash));
+				     dictionary_id(received->dictionary, DEFINE_STACK,
+						   stack_id(received->symbols, stack->hash)));
 	assert_non_null(definition);
 	assert_int_equal(definition->stack.count, stack->hdr.aux);
 	return definition;

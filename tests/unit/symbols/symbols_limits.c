@@ -100,7 +100,7 @@ static uint32_t two_frames(struct received *received, const struct shared_frame 
 	stack.frames[0].lasti = one * 2;
 	stack.frames[1].lasti = two * 2;
 	assert_int_equal(symbols_stack(received->symbols, &stack), 0);
-	return symbols_stack_id(received->symbols, stack.hash);
+	return stack_id(received->symbols, stack.hash);
 }
 
 static void the_same_is_defined_once(void **state)
@@ -114,9 +114,9 @@ static void the_same_is_defined_once(void **state)
 	frame = frame_at(2);
 	stack = stack_of(&received, (uint32_t)getpid(), 1);
 	stack.frames[0] = frame;
-	assert_int_equal(symbols_stack_id(received.symbols, stack.hash), 0);
+	assert_int_equal(stack_id(received.symbols, stack.hash), 0);
 	resolved(&received, &stack);
-	id = symbols_stack_id(received.symbols, stack.hash);
+	id = stack_id(received.symbols, stack.hash);
 	assert_int_equal(id, 1);
 	resolved(&received, &stack); /* sent again */
 	stack.hash++;		     /* of another process that runs the same program */
@@ -124,58 +124,68 @@ static void the_same_is_defined_once(void **state)
 		symbols_add_process(received.symbols, (uint32_t)getpid(), &stack_layout, &layout),
 		0);
 	resolved(&received, &stack);
-	assert_int_equal(symbols_stack_id(received.symbols, stack.hash), 1);
+	assert_int_equal(stack_id(received.symbols, stack.hash), 1);
 	assert_int_equal(symbols_status(received.symbols).reads, 2);
 	assert_int_equal(dictionary_count(received.dictionary, DEFINE_FUNCTION), 1);
 	assert_int_equal(dictionary_count(received.dictionary, DEFINE_STACK), 1);
 	stack.hash++;
 	stack.hdr.flags = SHARED_STACK_CUT;
 	assert_true(resolved(&received, &stack)->stack.cut);
-	assert_int_equal(symbols_stack_id(received.symbols, stack.hash), 2);
+	assert_int_equal(stack_id(received.symbols, stack.hash), 2);
 	stack.hash++;
 	stack.hdr.aux = 0; /* without frames there is nothing to define */
 	assert_int_equal(symbols_stack(received.symbols, &stack), 0);
-	assert_int_equal(symbols_stack_id(received.symbols, stack.hash), 0);
+	assert_int_equal(stack_id(received.symbols, stack.hash), 0);
 	received.last_hash = stack.hash;
 	memory.code.span[0] = 100; /* another function */
 	frame = frame_at(2);
 	assert_int_equal(resolved_frame(&received, (uint32_t)getpid(), frame).function, 2);
 }
 
-static void stacks_have_an_end(void **state)
+static void stacks_go_on_for_ever(void **state)
 {
 	_cleanup_(received_done) struct received received;
+	enum { LINES = 490 };
 	struct shared_frame frame;
 	uint64_t first, full_bytes;
+	const struct definition *stack;
+	uint32_t id;
 
 	start(&received);
 	frame = frame_at(2);
 	first = received.last_hash + 1;
-	for (uint32_t i = 0; i < DEFINE_STACKS_MAX; i++)
-		assert_int_equal(two_frames(&received, &frame, i / 400, i % 400), i + 1);
-	assert_int_equal(symbols_status(received.symbols).refused, 0);
-	for (uint32_t i = 0; i < 500; i++)
-		/* half of them with another hash */
-		assert_int_equal(two_frames(&received, &frame, 450, i % 250), 0);
-	received.last_hash -= 500;
-	for (uint32_t i = 0; i < 500; i++)
-		/* the probes forgot them and sent them again */
-		assert_int_equal(two_frames(&received, &frame, 450, i % 250), 0);
-	assert_int_equal(symbols_status(received.symbols).refused, 500);
-	assert_int_equal(symbols_status(received.symbols).stacks, DEFINE_STACKS_MAX);
-	/* known stacks stay known */
-	assert_int_equal(two_frames(&received, &frame, 3, 7), 3 * 400 + 7 + 1);
-	/* hashes are forgotten, oldest first, but not those in use */
+	for (uint32_t i = 0; i < DEFINE_STACKS_MAX; i++) {
+		assert_int_not_equal(two_frames(&received, &frame, i / LINES, i % LINES), 0);
+		if (i % 1000 == 0) /* in use: no number of it is ever too old */
+			id = stack_id(received.symbols, first + 5);
+	}
 	full_bytes = symbols_status(received.symbols).bytes;
+	for (uint32_t i = DEFINE_STACKS_MAX; i < LINES * LINES; i++) {
+		assert_int_not_equal(two_frames(&received, &frame, i / LINES, i % LINES), 0);
+		if (i % 1000)
+			continue;
+		id = stack_id(received.symbols, first + 5);
+		assert_true(received.counts[DEFINE_STACK] - id <= DEFINE_STACKS_MAX / 2);
+		/* the same content under every number that it had */
+		id = dictionary_id(received.dictionary, DEFINE_STACK, id);
+		stack = dictionary_find(received.dictionary, DEFINE_STACK, id);
+		assert_int_equal(stack->stack.frames[0].line, 2);
+		assert_int_equal(stack->stack.frames[1].line, 2 + 5);
+	}
+	assert_true(symbols_status(received.symbols).bytes < full_bytes + (8u << 20));
+	/* what was not used is not known any more; when it comes again, it has a new number */
+	assert_int_equal(stack_id(received.symbols, first + 6), 0);
+	id = two_frames(&received, &frame, 0, 6);
+	assert_int_equal(id, received.counts[DEFINE_STACK]);
+	/* hashes are forgotten, oldest first, but not those in use */
 	for (uint32_t i = 0; i < 300000; i++) {
 		two_frames(&received, &frame, 0, 1);
 		if (i % 1000 == 0)
-			assert_int_equal(symbols_stack_id(received.symbols, first + 5), 6);
+			assert_int_not_equal(stack_id(received.symbols, first + 5), 0);
 	}
-	assert_int_equal(symbols_stack_id(received.symbols, first + 6), 0);
-	assert_int_equal(symbols_stack_id(received.symbols, received.last_hash - 65536), 2);
+	assert_int_not_equal(stack_id(received.symbols, received.last_hash - 65536), 0);
 	assert_true(symbols_status(received.symbols).bytes < full_bytes + (8u << 20));
-	assert_true(symbols_status(received.symbols).bytes < 64u << 20);
+	assert_true(symbols_status(received.symbols).bytes < 80u << 20);
 }
 
 #define OBJECTS 70000
@@ -197,40 +207,46 @@ static const struct definition *hundred(struct received *received, struct object
 	return resolved(received, &stack);
 }
 
-static void functions_and_code_objects_have_an_end(void **state)
+/* Of a frame's function. */
+static uint32_t first_line(const struct received *received, const struct definition *stack,
+			   uint32_t i)
+{
+	const struct definition *function = dictionary_find(received->dictionary, DEFINE_FUNCTION,
+							    stack->stack.frames[i].function);
+
+	return function ? function->function.line : 0;
+}
+
+static void functions_go_on_for_ever_and_code_objects_have_an_end(void **state)
 {
 	_cleanup_(received_done) struct received received;
 	struct object *objects = calloc(OBJECTS, sizeof(*objects));
+	const struct definition *stack;
 	uint64_t reads;
 	uint32_t count = 0;
 
 	assert_non_null(objects);
 	start(&received);
-	for (; count < DEFINE_FUNCTIONS_MAX + 300; count += 100) {
-		const struct definition *stack = hundred(&received, objects, count % OBJECTS,
-							 count + 1);
-
+	for (; count < 2 * DEFINE_FUNCTIONS_MAX; count += 100) {
+		stack = hundred(&received, objects, count % OBJECTS, count + 1);
 		for (uint32_t i = 0; i < 100; i++)
-			assert_int_equal(stack->stack.frames[i].function,
-					 count + i < DEFINE_FUNCTIONS_MAX ? count + i + 1 : 0);
+			assert_int_equal(first_line(&received, stack, i), count + i + 1);
 	}
-	/* of distinct stacks: once some of them, once all */
-	assert_int_equal(symbols_status(received.symbols).frames_missing,
-			 100 - DEFINE_FUNCTIONS_MAX % 100 + 100);
-	assert_true(symbols_status(received.symbols).bytes < 192u << 20);
+	assert_int_equal(symbols_status(received.symbols).frames_missing, 0);
+	assert_true(symbols_status(received.symbols).bytes < 208u << 20);
 	reads = symbols_status(received.symbols).reads;
 	assert_int_equal(reads, count);
 	/* the last 65536 code objects are kept, and as many of their line tables as fit */
-	assert_int_equal(hundred(&received, objects, (count - 60000) % OBJECTS, count - 60000 + 1)
-				 ->stack.frames[7]
-				 .function,
-			 count - 60000 + 8);
+	stack = hundred(&received, objects, (count - 60000) % OBJECTS, count - 60000 + 1);
+	assert_int_equal(first_line(&received, stack, 7), count - 60000 + 8);
 	assert_int_equal(symbols_status(received.symbols).reads, reads);
-	assert_int_equal(hundred(&received, objects, (count - 68000) % OBJECTS, count - 68000 + 1)
-				 ->stack.frames[7]
-				 .function,
-			 count - 68000 + 8);
+	stack = hundred(&received, objects, (count - 68000) % OBJECTS, count - 68000 + 1);
+	assert_int_equal(first_line(&received, stack, 7), count - 68000 + 8);
 	assert_int_equal(symbols_status(received.symbols).reads, reads + 100);
+	/* the first ones have been forgotten: they are functions anew */
+	stack = hundred(&received, objects, 0, 1);
+	assert_int_equal(first_line(&received, stack, 7), 8);
+	assert_true(received.counts[DEFINE_FUNCTION] > count);
 	free(objects);
 }
 
@@ -257,9 +273,11 @@ static void line_tables_have_an_end(void **state)
 	free(lines);
 }
 
-static const char *text_of(const struct received *received, uint32_t id)
+static const char *text_of(const struct received *received, uint32_t number)
 {
-	return dictionary_find(received->dictionary, DEFINE_TEXT, id)->text;
+	return dictionary_find(received->dictionary, DEFINE_TEXT,
+			       dictionary_id(received->dictionary, DEFINE_TEXT, number))
+		->text;
 }
 
 static void texts_of_the_probes_are_clean(void **state)
@@ -272,17 +290,17 @@ static void texts_of_the_probes_are_clean(void **state)
 	text.hdr.aux = 6;
 	memcpy(text.bytes, "Task-1xyz", 9);
 	assert_int_equal(symbols_text(received.symbols, &text), 0);
-	assert_int_equal(symbols_text_id(received.symbols, 7), 1);
+	assert_int_equal(text_id(received.symbols, 7), 1);
 	assert_string_equal(text_of(&received, 1), "Task-1");
-	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, "Task-1", &id), 0);
+	assert_int_equal(symbols_name(received.symbols, "Task-1", &id), 0);
 	assert_int_equal(id, 1);
-	assert_int_equal(symbols_text_id(received.symbols, 8), 0);
+	assert_int_equal(text_id(received.symbols, 8), 0);
 	text.hash = 8; /* cut within a character by the probes */
 	text.hdr.aux = SHARED_TEXT_MAX;
 	memset(text.bytes, 'x', SHARED_TEXT_MAX);
 	memcpy(text.bytes + SHARED_TEXT_MAX - 2, "\xe5\x90", 2);
 	assert_int_equal(symbols_text(received.symbols, &text), 0);
-	assert_int_equal(strlen(text_of(&received, symbols_text_id(received.symbols, 8))),
+	assert_int_equal(strlen(text_of(&received, text_id(received.symbols, 8))),
 			 SHARED_TEXT_MAX - 2);
 	text.hash = 9; /* two-byte characters */
 	text.hdr.flags = 2;
@@ -293,8 +311,7 @@ static void texts_of_the_probes_are_clean(void **state)
 	       "\x00\xd8",
 	       6);
 	assert_int_equal(symbols_text(received.symbols, &text), 0);
-	assert_string_equal(text_of(&received, symbols_text_id(received.symbols, 9)),
-			    "С名\xef\xbf\xbd");
+	assert_string_equal(text_of(&received, text_id(received.symbols, 9)), "С名\xef\xbf\xbd");
 	text.hash = 10; /* four-byte characters, cut within the second one */
 	text.hdr.flags = 4;
 	memcpy(text.bytes,
@@ -302,20 +319,19 @@ static void texts_of_the_probes_are_clean(void **state)
 	       "\x0d",
 	       5);
 	assert_int_equal(symbols_text(received.symbols, &text), 0);
-	assert_string_equal(text_of(&received, symbols_text_id(received.symbols, 10)),
-			    "\xf0\x9f\x90\x8d");
+	assert_string_equal(text_of(&received, text_id(received.symbols, 10)), "\xf0\x9f\x90\x8d");
 }
 
-static void names_are_clean_and_have_an_end(void **state)
+static void names_are_clean_and_go_on_for_ever(void **state)
 {
 	_cleanup_(received_done) struct received received;
 	char longer[3 * DEFINE_TEXT_MAX] = {0};
 	uint32_t id;
 
 	received_init(&received);
-	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, "Task-1", &id), 0);
+	assert_int_equal(symbols_name(received.symbols, "Task-1", &id), 0);
 	assert_int_equal(id, 1);
-	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME,
+	assert_int_equal(symbols_name(received.symbols,
 				      "a\xff"
 				      "b\xc0\x80"
 				      "c\xed\xa0\x80"
@@ -330,43 +346,40 @@ static void names_are_clean_and_have_an_end(void **state)
 						    "e\xef\xbf\xbd");
 	for (size_t i = 0; i + 3 < sizeof(longer); i += 3)
 		memcpy(longer + i, "名", 3);
-	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, longer, &id), 0);
+	assert_int_equal(symbols_name(received.symbols, longer, &id), 0);
 	assert_int_equal(strlen(text_of(&received, id)), 1023);
-	for (uint32_t i = id + 1; i <= DEFINE_TEXTS_MAX + 5; i++) {
+	for (uint32_t i = 0; i < 3 * DEFINE_TEXTS_MAX; i++) {
 		snprintf(longer, sizeof(longer), "text %u", i);
-		assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, longer, &id), 0);
-		assert_int_equal(id, i <= DEFINE_TEXTS_MAX ? i : 0);
+		assert_int_equal(symbols_name(received.symbols, longer, &id), 0);
+		assert_string_equal(text_of(&received, id), longer);
+		if (i % 1000)
+			continue;
+		assert_int_equal(symbols_name(received.symbols, "Task-1", &id), 0);
+		assert_string_equal(text_of(&received, id), "Task-1");
+		assert_true(received.counts[DEFINE_TEXT] - id < DEFINE_TEXTS_MAX / 2);
 	}
-	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, "Task-1", &id), 0);
-	assert_int_equal(id, 1);
+	assert_true(symbols_status(received.symbols).bytes < 16u << 20);
 }
 
-static uint32_t named(const struct received *received, enum symbols_use use, uint32_t number)
-{
-	char text[32];
-	uint32_t id;
-
-	snprintf(text, sizeof(text), "text %u", number);
-	assert_int_equal(symbols_name(received->symbols, use, text, &id), 0);
-	return id;
-}
-
-static void tasks_leave_room_for_threads(void **state)
+/* A hash of the probes whose text was forgotten is none that is known: its text counts again. */
+static void a_text_that_comes_again_is_defined_again(void **state)
 {
 	_cleanup_(received_done) struct received received;
-	static const uint32_t most[] = {[SYMBOLS_TASK] = DEFINE_TEXTS_MAX / 2,
-					[SYMBOLS_FILE] = DEFINE_TEXTS_MAX / 4 * 3,
-					[SYMBOLS_NAME] = DEFINE_TEXTS_MAX};
-	uint32_t count = 0;
+	struct shared_text text = {.hdr = {.type = RING_TEXT, .aux = 6}, .hash = 7};
+	char other[32];
+	uint32_t id;
 
 	received_init(&received);
-	for (enum symbols_use use = SYMBOLS_TASK; use <= SYMBOLS_NAME; use++) {
-		while (named(&received, use, count + 1))
-			count++;
-		assert_int_equal(count, most[use]);
+	memcpy(text.bytes, "Task-1", 6);
+	assert_int_equal(symbols_text(received.symbols, &text), 0);
+	for (uint32_t i = 0; i < 2 * DEFINE_TEXTS_MAX; i++) {
+		snprintf(other, sizeof(other), "text %u", i);
+		assert_int_equal(symbols_name(received.symbols, other, &id), 0);
 	}
-	assert_int_equal(named(&received, SYMBOLS_TASK, 7), 7);
-	assert_int_equal(named(&received, SYMBOLS_TASK, count), count);
+	assert_int_equal(text_id(received.symbols, 7), 0);
+	assert_int_equal(symbols_text(received.symbols, &text), 0);
+	assert_int_equal(text_id(received.symbols, 7), id + 1);
+	assert_string_equal(text_of(&received, id + 1), "Task-1");
 }
 
 /* ── a sink that fails ───────────────────────────────────────────────────── */
@@ -402,11 +415,11 @@ static void what_the_sink_refuses_is_not_defined(void **state)
 	stack.hdr.flags = SHARED_STACK_CUT;
 	refusals = 1; /* the stack */
 	assert_int_equal(symbols_stack(received.symbols, &stack), -EIO);
-	assert_int_equal(symbols_stack_id(received.symbols, stack.hash), 0);
+	assert_int_equal(stack_id(received.symbols, stack.hash), 0);
 	assert_true(resolved(&received, &stack)->stack.cut);
 	refusals = 1;
-	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, "x", &id), -EIO);
-	assert_int_equal(symbols_name(received.symbols, SYMBOLS_NAME, "x", &id), 0);
+	assert_int_equal(symbols_name(received.symbols, "x", &id), -EIO);
+	assert_int_equal(symbols_name(received.symbols, "x", &id), 0);
 	assert_int_equal(id, 1);
 }
 
@@ -483,21 +496,20 @@ static void workers_that_are_gone_take_no_room(void **state)
 	}
 	assert_true(symbols_status(received.symbols).bytes <= early);
 	for (uint32_t i = 0; i < REMEMBERED; i++)
-		assert_int_equal(symbols_stack_id(received.symbols, (WORKERS + 1) * STACKS - 1 - i),
-				 1);
+		assert_int_equal(stack_id(received.symbols, (WORKERS + 1) * STACKS - 1 - i), 1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_same_is_defined_once),
-		cmocka_unit_test(stacks_have_an_end),
+		cmocka_unit_test(stacks_go_on_for_ever),
 		cmocka_unit_test(machine_code_is_known_by_its_range),
-		cmocka_unit_test(functions_and_code_objects_have_an_end),
+		cmocka_unit_test(functions_go_on_for_ever_and_code_objects_have_an_end),
 		cmocka_unit_test(line_tables_have_an_end),
 		cmocka_unit_test(texts_of_the_probes_are_clean),
-		cmocka_unit_test(tasks_leave_room_for_threads),
-		cmocka_unit_test(names_are_clean_and_have_an_end),
+		cmocka_unit_test(a_text_that_comes_again_is_defined_again),
+		cmocka_unit_test(names_are_clean_and_go_on_for_ever),
 		cmocka_unit_test(what_the_sink_refuses_is_not_defined),
 		cmocka_unit_test(workers_that_are_gone_take_no_room),
 	};

@@ -202,25 +202,22 @@ static const struct test_case {
 static uint32_t define(struct dictionary *dictionary, const struct test_case *test)
 {
 	struct stack_frame frames[FRAMES_MAX];
-	struct definition stack = {.kind = DEFINE_STACK,
-				   .id = dictionary_count(dictionary, DEFINE_STACK) + 1,
-				   .stack = {.frames = frames}};
-	uint32_t count = 0;
+	struct definition stack = {.kind = DEFINE_STACK, .stack = {.frames = frames}};
+	uint32_t count = 0, id;
 
 	while (count < FRAMES_MAX && test->frames[count].function)
 		count++;
 	for (uint32_t i = 0; i < count; i++) {
 		struct definition function = {
 			.kind = DEFINE_FUNCTION,
-			.id = dictionary_count(dictionary, DEFINE_FUNCTION) + 1,
 			.function = {test->frames[i].function, test->frames[i].file, 1}};
 
-		assert_int_equal(dictionary_define(dictionary, &function), 0);
-		frames[count - 1 - i] = (struct stack_frame){function.id, 1};
+		assert_int_equal(dictionary_intern(dictionary, &function, &id), 0);
+		frames[count - 1 - i] = (struct stack_frame){id, 1};
 	}
 	stack.stack.count = count;
-	assert_int_equal(dictionary_define(dictionary, &stack), 0);
-	return stack.id;
+	assert_int_equal(dictionary_intern(dictionary, &stack, &id), 0);
+	return id;
 }
 
 static void real_stacks(void **state)

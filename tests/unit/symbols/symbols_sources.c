@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "stream/dictionary.h"
+#include "stream/names/dictionary.h"
 #include "symbols/symbols_internal.h"
 
 struct made {
@@ -23,8 +23,8 @@ static int make(void **state)
 
 	*state = made;
 	made->dictionary = dictionary_new();
-	made->definitions.sink = dictionary_sink(made->dictionary);
-	made->definitions.sources = TABLE(struct told, TOLD_MAX);
+	if (definitions_begin(&made->definitions, dictionary_sink(made->dictionary)))
+		return -1;
 	return definitions_function(&made->definitions, "f", "app.py", 1, &made->function);
 }
 
@@ -73,23 +73,44 @@ static void what_one_does_not_say_is_not_known(void **state)
 	}
 }
 
-/* … and what was told can be taken back even then. */
-static void there_is_an_end(void **state)
+static char defined[64];
+
+static int note_definition(void *ctx, const struct definition *definition)
+{
+	size_t length = strlen(defined);
+
+	snprintf(defined + length, sizeof(defined) - length, "%s;",
+		 definition->kind == DEFINE_SOURCE ? definition->source.text
+						   : definition->function.name);
+	return 0;
+}
+
+/* A function whose number has become old is defined again, and so are its lines, but for what is
+ * not known. */
+static void a_function_that_comes_again_has_its_lines(void **state)
 {
 	struct made *made = *state;
-	char text[16];
+	uint32_t number, again, other;
+	char name[16];
 
-	for (uint32_t line = 1; line <= TOLD_MAX + 2; line++) {
-		snprintf(text, sizeof(text), "%u", line);
-		tell(made, line, text);
+	assert_int_equal(
+		definitions_number(&made->definitions, DEFINE_FUNCTION, made->function, &number),
+		0);
+	tell(made, 2, "return 1");
+	tell(made, 3, "return 2");
+	tell(made, 3, "return 3"); /* another process */
+	for (uint32_t i = 0; i < DEFINE_FUNCTIONS_MAX / 2; i++) {
+		snprintf(name, sizeof(name), "f%u", i);
+		assert_int_equal(
+			definitions_function(&made->definitions, name, "app.py", 1, &other), 0);
 	}
-	assert_int_equal(dictionary_count(made->dictionary, DEFINE_SOURCE), TOLD_MAX);
-	assert_null(dictionary_source(made->dictionary, made->function, TOLD_MAX + 1));
-	for (uint32_t line = 1; line <= TOLD_MAX; line++) {
-		assert_non_null(dictionary_source(made->dictionary, made->function, line));
-		tell(made, line, "another");
-		assert_null(dictionary_source(made->dictionary, made->function, line));
-	}
+	made->definitions.issue.to = (struct stream_sink){.define = note_definition};
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(definitions_number(&made->definitions, DEFINE_FUNCTION,
+						    made->function, &again),
+				 0);
+	assert_int_equal(again, number + 1 + DEFINE_FUNCTIONS_MAX / 2);
+	assert_string_equal(defined, "f;return 1;");
 }
 
 int main(void)
@@ -97,7 +118,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_all_say_is_known, make, discard),
 		cmocka_unit_test_setup_teardown(what_one_does_not_say_is_not_known, make, discard),
-		cmocka_unit_test_setup_teardown(there_is_an_end, make, discard),
+		cmocka_unit_test_setup_teardown(a_function_that_comes_again_has_its_lines, make,
+						discard),
 	};
 
 	return cmocka_run_group_tests_name("sources", tests, NULL, NULL);

@@ -23,19 +23,9 @@ static void move_flames(struct report_builder *builder)
 		check(builder, flames_get(&builder->flames, &key.key, &to));
 		if (!to)
 			continue;
-		to->time.ns += from->time.ns;
-		to->time.gc_ns += from->time.gc_ns;
-		to->samples += from->samples;
-		to->reported += from->reported;
+		flame_entry_add(to, from);
 	}
 	table_done(&old);
-}
-
-static void add_wait(struct wait_time *to, const struct wait_time *from)
-{
-	to->ns += from->ns;
-	to->asleep_ns += from->asleep_ns;
-	to->no_cpu_ns += from->no_cpu_ns;
 }
 
 static void move_waits(struct report_builder *builder)
@@ -54,8 +44,7 @@ static void move_waits(struct report_builder *builder)
 		check(builder, waits_get(&builder->waits, &key.key, &to));
 		if (!to)
 			continue;
-		add_wait(&to->time, &from->time);
-		add_wait(&to->reported, &from->reported);
+		wait_entry_add(to, from);
 	}
 	table_done(&old);
 }

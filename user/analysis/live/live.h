@@ -118,6 +118,9 @@ void live_free(struct live *live);
  */
 struct stretch_sink live_sink(struct live *live);
 
+/* Visits the definitions that it refers to: all that a view of it shows. */
+void live_refers(const struct live *live, const struct definition_visit *visit);
+
 /* A new step: the growth of this report since the last one. They must be growth reports of one
  * builder, in order. 0 or -ENOMEM: then some figures are too small. */
 int live_update(struct live *live, const struct report *report);

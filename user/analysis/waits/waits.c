@@ -50,7 +50,8 @@ static void wait_add(struct report_builder *builder, struct thread_fold *fold,
 					   : NULL;
 
 	if (!entry || entry->key.holder != holder || entry->key.waiter != waiter ||
-	    entry->key.waiter_stack != stack || entry->key.holder_stack != holder_stack) {
+	    entry->key.waiter_stack != stack || entry->key.holder_stack != holder_stack ||
+	    entry->key.of.function) {
 		entry = wait_of(builder, waiter, stack, holder, holder_stack);
 		if (!entry)
 			return;

@@ -61,10 +61,9 @@ static int fold_new(struct pipeline *pipeline, uint64_t stall_ns, struct diag *d
 	const struct stream_head *head = &pipeline->head;
 
 	pipeline->stall_ns = stall_ns;
-	pipeline->dictionary = dictionary_new();
 	pipeline->finder = handler_finder_new(pipeline->names.app_roots,
 					      pipeline->names.app_root_count);
-	if (pipeline->dictionary && pipeline->finder)
+	if (pipeline->finder)
 		pipeline->builder = report_builder_new(stall_ns, head, pipeline->dictionary,
 						       pipeline->finder);
 	if (pipeline->builder && !begin_drawing(pipeline) && !begin_dump(pipeline))
@@ -95,7 +94,6 @@ static void fold_free(void *self)
 	report_builder_free(pipeline->builder);
 	world_free(pipeline->world);
 	handler_finder_free(pipeline->finder);
-	dictionary_free(pipeline->dictionary);
 }
 
 static int append(struct pipeline *pipeline, struct stage stage, struct diag *diag)
@@ -104,6 +102,96 @@ static int append(struct pipeline *pipeline, struct stage stage, struct diag *di
 
 	return err ? diag_set(diag, EXIT_FAILED, err, "no memory") : 0;
 }
+
+/* ── names ───────────────────────────────────────────────────────────────── */
+
+static int name_process(void *ctx, const struct process_info *info)
+{
+	struct pipeline *pipeline = ctx;
+	struct stream_sink sink = stages_sink(&pipeline->named);
+
+	return sink_process(&sink, info);
+}
+
+static int name_event(void *ctx, const union event *event)
+{
+	struct pipeline *pipeline = ctx;
+	struct stream_sink sink = stages_sink(&pipeline->named);
+	union event copy;
+
+	return sink_event(&sink, dictionary_translate(pipeline->dictionary, event, &copy));
+}
+
+static int name_definition(void *ctx, const struct definition *definition)
+{
+	return dictionary_define(((struct pipeline *)ctx)->dictionary, definition);
+}
+
+static int advance_named(void *self, uint64_t ts_known)
+{
+	return stages_advance(&((struct pipeline *)self)->named, ts_known);
+}
+
+static void free_named(void *self)
+{
+	struct pipeline *pipeline = self;
+
+	stages_done(&pipeline->named);
+	dictionary_free(pipeline->dictionary);
+}
+
+/* The stage behind which there are ids, once. */
+static int begin_names(struct pipeline *pipeline, struct diag *diag)
+{
+	if (pipeline->dictionary)
+		return 0;
+	pipeline->dictionary = dictionary_new();
+	if (!pipeline->dictionary)
+		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
+	return append(pipeline,
+		      (struct stage){.self = pipeline,
+				     .sink = {.process = name_process,
+					      .event = name_event,
+					      .define = name_definition,
+					      .ctx = pipeline},
+				     .advance = advance_named,
+				     .free = free_named},
+		      diag);
+}
+
+static int append_named(struct pipeline *pipeline, struct stage stage, struct diag *diag)
+{
+	int err = stages_append(&pipeline->named, stage);
+
+	return err ? diag_set(diag, EXIT_FAILED, err, "no memory") : 0;
+}
+
+static void fold_refers(void *ctx, struct dictionary *dictionary)
+{
+	const struct pipeline *pipeline = ctx;
+	const struct definition_visit visit = dictionary_keeping(dictionary);
+
+	world_refers(pipeline->world, &visit);
+	report_builder_refers(pipeline->builder, &visit);
+}
+
+static void names_leave(void *ctx, const struct dictionary *dictionary)
+{
+	report_builder_names_leave(((struct pipeline *)ctx)->builder, dictionary);
+}
+
+static int begin_forgetting(struct pipeline *pipeline, struct diag *diag)
+{
+	struct dictionary_user user = {
+		.refers = fold_refers, .forget = names_leave, .ctx = pipeline};
+	int err = pipeline->forgets ? dictionary_forgets(pipeline->dictionary, user) : 0;
+
+	if (pipeline->forgets)
+		report_builder_forgets(pipeline->builder);
+	return err ? diag_set(diag, EXIT_FAILED, err, "no memory") : 0;
+}
+
+/* ── the fold's stage ────────────────────────────────────────────────────── */
 
 int pipeline_dump(struct pipeline *pipeline, uint64_t ts)
 {
@@ -144,23 +232,26 @@ static int fold_event(void *ctx, const union event *event)
 
 int pipeline_append_fold(struct pipeline *pipeline, uint64_t stall_ns, struct diag *diag)
 {
-	int err = fold_new(pipeline, stall_ns, diag);
+	int err = begin_names(pipeline, diag);
 
-	/* the dictionary first, because the fold looks names up in it */
+	if (err)
+		return err;
+	err = fold_new(pipeline, stall_ns, diag);
 	if (!err)
-		err = append(pipeline,
-			     (struct stage){.sink = dictionary_sink(pipeline->dictionary)}, diag);
+		err = begin_forgetting(pipeline, diag);
 	if (!err)
-		err = append(pipeline,
-			     (struct stage){.sink = handler_finder_sink(pipeline->finder)}, diag);
+		err = append_named(pipeline,
+				   (struct stage){.sink = handler_finder_sink(pipeline->finder)},
+				   diag);
 	if (!err && pipeline->dump)
-		err = append(pipeline,
-			     (struct stage){.sink = {.event = dump_event, .ctx = pipeline}}, diag);
+		err = append_named(pipeline,
+				   (struct stage){.sink = {.event = dump_event, .ctx = pipeline}},
+				   diag);
 	if (err) {
 		fold_free(pipeline);
 		return err;
 	}
-	return append(
+	return append_named(
 		pipeline,
 		(struct stage){
 			.self = pipeline,
@@ -205,15 +296,20 @@ static void free_history(void *self)
 int pipeline_append_history(struct pipeline *pipeline, uint64_t while_ns, size_t max_bytes,
 			    struct diag *diag)
 {
-	pipeline->keep = keep_new(while_ns, max_bytes, checkpoint_state(pipeline->head.mode));
+	int err = begin_names(pipeline, diag);
+
+	if (err)
+		return err;
+	pipeline->keep = keep_new(while_ns, max_bytes, checkpoint_state(pipeline->head.mode),
+				  pipeline->dictionary);
 	if (!pipeline->keep)
 		return diag_set(diag, EXIT_FAILED, -ENOMEM, "no memory");
-	return append(pipeline,
-		      (struct stage){.self = pipeline->keep,
-				     .sink = keep_sink(pipeline->keep),
-				     .advance = advance_history,
-				     .free = free_history},
-		      diag);
+	return append_named(pipeline,
+			    (struct stage){.self = pipeline->keep,
+					   .sink = keep_sink(pipeline->keep),
+					   .advance = advance_history,
+					   .free = free_history},
+			    diag);
 }
 
 int pipeline_front(struct pipeline *pipeline, bool live, struct diag *diag)

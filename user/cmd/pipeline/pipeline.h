@@ -31,22 +31,25 @@ struct names_options {
 	unsigned int app_root_count;
 };
 
-/* Initially all zero except for `names`, `cut`, `growth`, `drawing_kind`, `drawing_file` and
- * `wants_dump`. Parts that have not been appended are NULL. */
+/* Initially all zero except for `names`, `cut`, `growth`, `forgets`, `drawing_kind`, `drawing_file`
+ * and `wants_dump`. Parts that have not been appended are NULL. */
 struct pipeline {
 	struct stream_head head; /* set before anything is appended */
 	uint64_t stall_ns;
 	struct reorder *reorder; /* where the source pushes */
 	struct stages stages;
 	struct trace_writer *trace; /* of pipeline_append_trace() */
-	struct keep *keep;	    /* of pipeline_append_history() */
+	/* Behind this, ids of the dictionary stand for the numbers of the stream: */
+	struct dictionary *dictionary;
+	struct stages named;
+	struct keep *keep; /* of pipeline_append_history() */
 	/* of pipeline_append_fold() */
 	struct world *world;
 	struct report_builder *builder;
-	struct dictionary *dictionary;
 	struct handler_finder *finder;
 	struct names_options names;
-	bool growth; /* of reports: the caller calls world_tidy() when nobody holds a view */
+	bool growth;  /* of reports: the caller calls world_tidy() when nobody holds a view */
+	bool forgets; /* names that a report does not need; no flames are shown */
 	uint64_t stalls, worst_ns; /* announced so far, and the longest, ended or not */
 	struct cut_points cut;	   /* of a recording: the part that is read */
 	const struct drawing_kind *drawing_kind; /* NULL: no drawing */

@@ -34,8 +34,8 @@ static int begin(struct output *output, struct diag *diag, char ret_name[static 
 	return err;
 }
 
-static int write_trace(FILE *file, const struct keep *keep, const struct dictionary *dictionary,
-		       const struct stream_head *head, struct diag *diag)
+static int write_trace(FILE *file, const struct keep *keep, const struct stream_head *head,
+		       struct diag *diag)
 {
 	_cleanup_(trace_writer_freep) struct trace_writer *writer = NULL;
 	int err = trace_writer_new(file, head, diag, &writer), finished;
@@ -44,7 +44,7 @@ static int write_trace(FILE *file, const struct keep *keep, const struct diction
 	if (err)
 		return err;
 	sink = trace_writer_sink(writer);
-	err = keep_write(keep, dictionary, &sink);
+	err = keep_write(keep, &sink);
 	if (err == -EAGAIN)
 		return diag_set(diag, EXIT_FAILED, err, "nothing has been seen yet");
 	/* the writer's error came first, and has a diag */
@@ -56,30 +56,28 @@ static int write_trace(FILE *file, const struct keep *keep, const struct diction
 		   : 0;
 }
 
-int snapshot_write_as(const char *name, const struct keep *keep,
-		      const struct dictionary *dictionary, const struct stream_head *head,
+int snapshot_write_as(const char *name, const struct keep *keep, const struct stream_head *head,
 		      struct diag *diag)
 {
 	struct output output;
 	int err = output_begin_fresh(&output, name, diag);
 
 	if (!err)
-		err = write_trace(output.file, keep, dictionary, head, diag);
+		err = write_trace(output.file, keep, head, diag);
 	if (!err)
 		err = output_end(&output, diag);
 	output_done(&output);
 	return err;
 }
 
-int snapshot_write(const struct keep *keep, const struct dictionary *dictionary,
-		   const struct stream_head *head, struct diag *diag,
+int snapshot_write(const struct keep *keep, const struct stream_head *head, struct diag *diag,
 		   char ret_name[static SNAPSHOT_NAME_MAX])
 {
 	struct output output;
 	int err = begin(&output, diag, ret_name);
 
 	if (!err)
-		err = write_trace(output.file, keep, dictionary, head, diag);
+		err = write_trace(output.file, keep, head, diag);
 	if (!err)
 		err = output_end(&output, diag);
 	output_done(&output);

@@ -141,8 +141,7 @@ static void record_window(struct top *top)
 	char name[SNAPSHOT_NAME_MAX], length[DURATION_TEXT_MAX];
 	struct diag diag = {0};
 
-	if (snapshot_write(top->pipeline.keep, top->pipeline.dictionary, &top->pipeline.head, &diag,
-			   name) < 0)
+	if (snapshot_write(top->pipeline.keep, &top->pipeline.head, &diag, name) < 0)
 		tui_message(top->screen.tui, "Nothing was recorded: %s.", diag.what);
 	else
 		tui_message(top->screen.tui, "The last %s are in %s.",
@@ -218,12 +217,19 @@ static int stay(struct top *top)
 	return err;
 }
 
+static void view_refers(void *ctx, struct dictionary *dictionary)
+{
+	const struct definition_visit visit = dictionary_keeping(dictionary);
+
+	live_refers(((const struct top *)ctx)->live, &visit);
+}
+
 static int start(struct top *top)
 {
 	int err;
 
 	observe_head(&top->options->observe, &top->pipeline.head);
-	top->pipeline.growth = true;
+	top->pipeline.growth = top->pipeline.forgets = true;
 	err = pipeline_append_history(&top->pipeline, KEEP_NS, KEEP_BYTES, &top->diag);
 	if (!err)
 		err = pipeline_append_fold(&top->pipeline, top->options->stall_ns, &top->diag);
@@ -234,6 +240,9 @@ static int start(struct top *top)
 	top->live = live_new();
 	if (!top->live || attribution_add(report_builder_attribution(top->pipeline.builder),
 					  live_sink(top->live)) < 0)
+		return diag_set(&top->diag, EXIT_FAILED, -ENOMEM, "no memory");
+	if (dictionary_forgets(top->pipeline.dictionary,
+			       (struct dictionary_user){.refers = view_refers, .ctx = top}) < 0)
 		return diag_set(&top->diag, EXIT_FAILED, -ENOMEM, "no memory");
 	return pipeline_front(&top->pipeline, true, &top->diag);
 }

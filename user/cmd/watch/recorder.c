@@ -190,8 +190,7 @@ static void write_recording(struct recorder *recorder, uint64_t ts, struct recor
 	struct stat file;
 
 	make_room(recorder, room < recorder->budget ? room : recorder->budget);
-	if (snapshot_write_as(recorded->name, pipeline->keep, pipeline->dictionary, &pipeline->head,
-			      &recorded->diag))
+	if (snapshot_write_as(recorded->name, pipeline->keep, &pipeline->head, &recorded->diag))
 		return;
 	recorded->bytes = stat(recorded->name, &file) ? 0 : (uint64_t)file.st_size;
 	if (recorded->bytes > recorder->largest)

@@ -66,6 +66,11 @@ static int write_checkpoint(const void *ctx, uint64_t ts, const struct stream_si
 	return world_checkpoint(((const struct follower *)ctx)->world, ts, to);
 }
 
+static void follower_refers(const void *ctx, const struct definition_visit *visit)
+{
+	world_refers(((const struct follower *)ctx)->world, visit);
+}
+
 static void follower_free(void *ctx)
 {
 	struct follower *follower = ctx;
@@ -91,5 +96,6 @@ struct stream_state checkpoint_state(enum evidence_mode mode)
 	return (struct stream_state){
 		.sink = {.process = on_process, .event = on_event, .ctx = follower},
 		.write = write_checkpoint,
+		.refers = follower_refers,
 		.free = follower_free};
 }

@@ -121,7 +121,7 @@ static const char *take_definition(struct span *block, struct trace_kinds kinds,
 		return "a definition is cut off";
 	if (record.kind < kinds.first || record.kind >= kinds.first + kinds.count)
 		return "a definition is of no kind";
-	*ret = (struct definition){.kind = record.kind, .id = known->of[record.kind] + 1};
+	*ret = (struct definition){.kind = record.kind, .id = definition_next(known, record.kind)};
 	if (record.kind == DEFINE_STACK) {
 		if (record.size % sizeof(*frames) ||
 		    record.size > DEFINE_FRAMES_MAX * sizeof(*frames))
@@ -156,7 +156,7 @@ int trace_decode_definitions(struct trace_decoder *decoder, enum trace_chunk_typ
 		return *ret_why = "a block is shorter than its header", -EBADMSG;
 	memcpy(&head, bytes, sizeof(head));
 	for (int i = 0; i < kinds.count; i++)
-		if (head.next[i] != known->of[kinds.first + i] + 1)
+		if (head.next[i] != definition_next(known, (enum definition_kind)(kinds.first + i)))
 			return *ret_why = "definitions before these are missing", -EBADMSG;
 	for (uint32_t i = 0; i < head.count; i++) {
 		struct definition definition;

@@ -17,7 +17,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 
 #define TRACE_MAGIC "GILSCOPE"
 #define TRACE_MAJOR 1 /* readers refuse a newer one */
-#define TRACE_MINOR 2 /* for additions that older readers can skip */
+#define TRACE_MINOR 3 /* for additions that older readers can skip */
 
 /* Eight characters without a terminator: since GCC 15 that is a warning without the attribute. */
 #if __has_attribute(nonstring)

@@ -126,7 +126,8 @@ static void begin_block(struct trace_writer *writer, enum trace_chunk_type type)
 
 	writer->block = (struct trace_definitions){0};
 	for (int i = 0; i < kinds.count; i++)
-		writer->block.next[i] = writer->defined.of[kinds.first + i] + 1;
+		writer->block.next[i] = definition_next(&writer->defined,
+							(enum definition_kind)(kinds.first + i));
 	writer->block_type = type;
 	writer->records_end = sizeof(writer->block);
 }

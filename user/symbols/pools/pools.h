@@ -6,7 +6,7 @@
 #ifndef GILSCOPE_SYMBOLS_POOLS_POOLS_H
 #define GILSCOPE_SYMBOLS_POOLS_POOLS_H
 
-#include "stream/dictionary.h"
+#include "stream/names/dictionary.h"
 
 enum pool_kind {
 	POOL_NONE,
