@@ -37,21 +37,19 @@ static struct made {
 
 static uint32_t function(const char *name, const char *file)
 {
-	struct definition definition = {.kind = DEFINE_FUNCTION,
-					.id = dictionary_count(made.names, DEFINE_FUNCTION) + 1,
-					.function = {name, file, 1}};
+	struct definition definition = {.kind = DEFINE_FUNCTION, .function = {name, file, 1}};
+	uint32_t id;
 
-	assert_int_equal(dictionary_define(made.names, &definition), 0);
-	return definition.id;
+	assert_int_equal(dictionary_intern(made.names, &definition, &id), 0);
+	return id;
 }
 
 static void stack(const struct stack_frame *frames, uint32_t count)
 {
-	struct definition definition = {.kind = DEFINE_STACK,
-					.id = dictionary_count(made.names, DEFINE_STACK) + 1,
-					.stack = {frames, count, false}};
+	struct definition definition = {.kind = DEFINE_STACK, .stack = {frames, count, false}};
+	uint32_t id;
 
-	assert_int_equal(dictionary_define(made.names, &definition), 0);
+	assert_int_equal(dictionary_intern(made.names, &definition, &id), 0);
 }
 
 /* Frames are listed from the innermost. Handlers have the role "frame". */

@@ -175,21 +175,18 @@ static void runs(struct pool_report *pool, const char *file)
 		      {"_worker", "/usr/lib/python3.11/concurrent/futures/thread.py"},
 		      {"Thread.run", "/usr/lib/python3.11/threading.py"}};
 	struct stack_frame list[4];
-	uint32_t first = dictionary_count(names, DEFINE_FUNCTION) + 1;
-	struct definition stack = {.kind = DEFINE_STACK,
-				   .id = dictionary_count(names, DEFINE_STACK) + 1,
-				   .stack = {list, 4, false}};
+	struct definition stack = {.kind = DEFINE_STACK, .stack = {list, 4, false}};
+	uint32_t id;
 
 	for (uint32_t i = 0; i < 4; i++) {
 		struct definition definition = {.kind = DEFINE_FUNCTION,
-						.id = first + i,
 						.function = {frames[i].name, frames[i].file, 1}};
 
-		assert_int_equal(dictionary_define(names, &definition), 0);
-		list[i] = (struct stack_frame){first + i, 1};
+		assert_int_equal(dictionary_intern(names, &definition, &id), 0);
+		list[i] = (struct stack_frame){id, 1};
 	}
-	assert_int_equal(dictionary_define(names, &stack), 0);
-	function = (struct pool_function){.ns = 1, .stack = stack.id};
+	assert_int_equal(dictionary_intern(names, &stack, &id), 0);
+	function = (struct pool_function){.ns = 1, .stack = id};
 	pool->functions = &function;
 	pool->function_count = 1;
 }
