@@ -31,6 +31,7 @@ WITH_JSON = [
         "c_code",
         "chain_at_the_end",
         "edges_handover",
+        "ended_interpreters",
         "foreign_thread",
         "freeze",
         "held_runnable",

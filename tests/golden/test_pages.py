@@ -211,6 +211,8 @@ def test_holds_are_those_of_the_report(page, found):
         ] == [gil["held_ns"] for process in found["processes"] for gil in process["gils"]]
         return
     gils = [gil for process in found["processes"] for gil in process["gils"]]
+    if any("stands_for" in gil for gil in gils):
+        pytest.skip("holds of interpreters that have ended are not drawn")
     holds, forced = Counter(), Counter()
     certain_ns = sampled_ns = 0
     assert [(entry["address"], entry["interpreter"]) for entry in page.head["gils"]] == [

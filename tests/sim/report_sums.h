@@ -16,7 +16,7 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 
 struct sums {
 	uint64_t threads, gils, loops, stalls, flames, waits, blame, totals, deaths, processes;
-	uint64_t pauses, paused_ns, longest_pause_ns;
+	uint64_t pauses, paused_ns, longest_pause_ns, gil_count;
 };
 
 static uint64_t states_digest(uint64_t seed, const struct state_sums *sums)
@@ -76,7 +76,9 @@ static void add_process(struct sums *sums, const struct process_report *process)
 
 		sums->gils += gil->held_ns + 3 * gil->contended_ns + 5 * gil->handoffs +
 			      7 * gil->forced + 11 * gil->hold.count + 13 * gil->hold.sum_ns +
-			      17 * gil->wait.count + 19 * gil->wait.sum_ns;
+			      17 * gil->wait.count + 19 * gil->wait.sum_ns + 23 * gil->waited_ns +
+			      29 * gil->unknown_ns;
+		sums->gil_count += gil->gil->stands_for ? gil->gil->stands_for : 1;
 	}
 	for (uint32_t i = 0; i < process->loop_count; i++)
 		add_loop(sums, &process->loops[i]);

@@ -138,9 +138,14 @@ static void on_forget(void *ctx, const struct world *world)
 	struct dump *dump = ctx;
 
 	(void)world;
-	for (uint32_t i = 0; i < dump->room; i++)
-		if (!dump->tracks[i].last.thread || dump->tracks[i].last.thread->leaves)
+	for (uint32_t i = 0; i < dump->room; i++) {
+		struct interval *last = &dump->tracks[i].last;
+
+		if (!last->thread || last->thread->leaves)
 			dump->tracks[i] = (struct track){0};
+		else if (last->gil && last->gil->leaves)
+			last->gil = NULL;
+	}
 }
 
 struct stretch_sink dump_sink(struct dump *dump, const struct attribution *attribution)
@@ -190,7 +195,7 @@ static void fill_loop(struct dump_thread *entry)
  */
 static void fill_waits_for(struct dump_thread *entry, uint64_t ts)
 {
-	if (entry->state == TS_GIL_WAIT)
+	if (entry->state == TS_GIL_WAIT && entry->gil)
 		entry->waits_for = entry->gil->holder;
 	if (!thread_state_sleeps(entry->state))
 		return;

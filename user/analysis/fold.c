@@ -135,6 +135,14 @@ static void hold_sampled(struct report_builder *builder, const struct interval *
 		gil->report.held_ns += i->end - i->start;
 }
 
+static void add_wait(struct report_builder *builder, const struct interval *i)
+{
+	struct gil_fold *gil = gil_fold(builder, i->gil);
+
+	if (gil)
+		gil->report.waited_ns += i->end - i->start;
+}
+
 static void on_interval(void *ctx, const struct interval *i)
 {
 	struct report_builder *builder = ctx;
@@ -145,6 +153,8 @@ static void on_interval(void *ctx, const struct interval *i)
 	if (!thread)
 		return;
 	thread->report.states.ns[i->state] += dur;
+	if (i->state == TS_GIL_WAIT)
+		add_wait(builder, i);
 	locks_interval(builder, thread, i);
 	if (i->sampled)
 		thread->report.sampled_ns += dur;

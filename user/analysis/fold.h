@@ -95,7 +95,8 @@ struct process_fold {
 	struct process_fold *next;
 	const struct process *process;
 	struct heirs heirs;
-	uint64_t observed_ns;	  /* in ended_forget() */
+	struct gil gil;	      /* stands for those of its interpreters that have ended, if for any */
+	uint64_t observed_ns; /* in ended_forget() */
 	struct loop_fold **loops; /* typically one; pointers, because loop->data points to them */
 	uint32_t loop_count, loop_room;
 };
@@ -225,6 +226,8 @@ static inline struct thread_fold *thread_fold(struct report_builder *builder, st
 /* The same of a process, a GIL and a loop. */
 struct process_fold *process_fold(struct report_builder *builder, struct process *process);
 struct gil_fold *gil_fold(struct report_builder *builder, struct gil *gil);
+/* gil_report.unknown_ns of one that is gone; `sums` NULL: there are none. */
+uint64_t gil_unknown_ns(const struct gil *gil, const struct gil_report *sums);
 struct loop_fold *loop_fold(struct report_builder *builder, struct loop *loop);
 void loop_fold_free(struct loop_fold *loop);
 void process_fold_free(struct process_fold *process);

@@ -289,6 +289,13 @@ static void add_open(struct gil_report *entry, uint64_t now)
 		entry->contended_ns += now - gil->ts_contention;
 }
 
+uint64_t gil_unknown_ns(const struct gil *gil, const struct gil_report *sums)
+{
+	bool seen = sums && (sums->held_ns || sums->contended_ns);
+
+	return gil->mode == MODE_EXACT || gil->stands_for || !seen ? gil->unknown_ns : 0;
+}
+
 static void report_gil(struct report *report, struct gil *gil, bool growth)
 {
 	struct process_report *process = &report->processes[gil->process->index];
@@ -300,9 +307,8 @@ static void report_gil(struct report *report, struct gil *gil, bool growth)
 		fold->report.longest_wait_ns = 0;
 	if (growth)
 		add_open(entry, report->window.end);
-	if (gil->mode == MODE_EXACT)
-		entry->unknown_ns = gil->unknown_ns;
-	else if (!entry->held_ns && !entry->contended_ns)
+	entry->unknown_ns = gil_unknown_ns(gil, entry);
+	if (gil->mode != MODE_EXACT && !gil->gone && !entry->held_ns && !entry->contended_ns)
 		entry->unknown_ns = report->window.end - report->window.start;
 }
 
@@ -313,7 +319,7 @@ static void ended_entry(struct report *report, struct ended *ended)
 
 	entry->process = &ended->process;
 	entry->thread_count = ended->heirs.count;
-	entry->gil_count = ended->has_gil;
+	entry->gil_count = ended->gil.stands_for > 0;
 	ended->process.index = report->process_count++;
 	snprintf(ended->process.info.cmdline, sizeof(ended->process.info.cmdline),
 		 "%u processes that have ended", ended->process.stands_for);
@@ -350,6 +356,7 @@ static int report_allocate(struct report_builder *builder, const struct world *w
 		const struct process_fold *fold = entry->process->data;
 
 		entry->thread_count += fold ? fold->heirs.count : 0;
+		entry->gil_count += fold && fold->gil.stands_for;
 		entry->threads = calloc(entry->thread_count + 1, sizeof(*entry->threads));
 		entry->gils = calloc(entry->gil_count + 1, sizeof(*entry->gils));
 		entry->loops = calloc(fold ? fold->loop_count + 1 : 1, sizeof(*entry->loops));
@@ -382,7 +389,7 @@ static int report_ended(struct report_builder *builder)
 
 	if (builder->growth)
 		return err;
-	if (ended->has_gil)
+	if (ended->gil.stands_for)
 		report_gil(report, &ended->gil, false);
 	report->processes[ended->process.index].observed_ns = ended->observed_ns;
 	return err;
@@ -427,11 +434,13 @@ static int report_fill(struct report_builder *builder, const struct world *world
 			return -ENOMEM;
 	for (uint32_t i = 0; i < report->process_count; i++) {
 		const struct process *process = report->processes[i].process;
-		const struct process_fold *fold = process->data;
+		struct process_fold *fold = process->data;
 
 		report->processes[i].crashed = handler_of(builder, process->crash.stack);
 		if (fold && !process->stands_for && report_heirs(builder, &fold->heirs) < 0)
 			return -ENOMEM;
+		if (fold && fold->gil.stands_for && !builder->growth)
+			report_gil(report, &fold->gil, false);
 	}
 	return builder->ended ? report_ended(builder) : 0;
 }
@@ -494,7 +503,8 @@ uint64_t process_observed_ns(const struct report *report, const struct process_r
 bool gil_is_unseen(const struct report *report, const struct gil_report *gil)
 {
 	return !gil->held_ns && !gil->contended_ns &&
-	       gil->unknown_ns > (report->window.end - report->window.start) / 2;
+	       (gil->gil->mode != MODE_EXACT ||
+		gil->unknown_ns > (report->window.end - report->window.start) / 2);
 }
 
 bool report_partial(const struct report *report)

@@ -30,8 +30,9 @@ enum thread_state state_sums_largest(const struct state_sums *sums);
 struct gil_report {
 	const struct gil *gil;
 	uint64_t held_ns;      /* a known thread held it, for certain or by the last look */
-	uint64_t unknown_ns;   /* whether it was held is unknown; of a partial GIL only if that is
-				  so of the whole window */
+	uint64_t waited_ns;    /* all threads' waits for it */
+	uint64_t unknown_ns;   /* whether it was held is unknown; of a partial GIL only if nothing
+				  was seen of it */
 	uint64_t contended_ns; /* at least one thread waited for it. Of a growth report both with
 				  what is in progress, else without */
 	uint64_t handoffs;     /* changes of holder */

@@ -219,21 +219,38 @@ static void on_loss(void *ctx, const struct loss *loss)
 		spans->sink.loss(spans->sink.ctx, loss);
 }
 
-/* What is held back of them is not drawn any more. */
+/* What is held back of a thread that leaves is not drawn any more. One that stays had that GIL
+ * before: what follows is another span anyway. */
+static void forget_thread(struct spans *spans, struct thread_spans **thread)
+{
+	struct interval *open = &(*thread)->state;
+
+	if (open->thread && open->thread->leaves) {
+		free(*thread);
+		*thread = NULL;
+	} else if (open->thread && open->gil && open->gil->leaves) {
+		emit_state(spans, open);
+		*open = (struct interval){
+			.thread = open->thread, .start = open->end, .end = open->end};
+	}
+}
+
 static void on_forget(void *ctx, const struct world *world)
 {
 	struct spans *spans = ctx;
 
-	for (uint32_t i = 0; i < spans->room; i++) {
-		if (!spans->threads[i] || !spans->threads[i]->state.thread ||
-		    !spans->threads[i]->state.thread->leaves)
+	for (uint32_t i = 0; i < spans->room; i++)
+		if (spans->threads[i])
+			forget_thread(spans, &spans->threads[i]);
+	for (uint32_t i = 0; i < spans->hold_room; i++) {
+		struct hold *open = &spans->holds[i];
+
+		if (!open->thread || !(open->thread->leaves || open->gil->leaves))
 			continue;
-		free(spans->threads[i]);
-		spans->threads[i] = NULL;
+		if (!open->thread->leaves)
+			emit_hold(spans, open);
+		*open = (struct hold){0};
 	}
-	for (uint32_t i = 0; i < spans->hold_room; i++)
-		if (spans->holds[i].thread && spans->holds[i].thread->leaves)
-			spans->holds[i] = (struct hold){0};
 	if (spans->sink.forget)
 		spans->sink.forget(spans->sink.ctx, world);
 }

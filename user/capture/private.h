@@ -59,7 +59,8 @@ struct tracee {
 	struct uprobes uprobes;	    /* its own */
 	unsigned char epfd_seen[EPFD_SEEN_MAX / 8]; /* descriptors that have been read */
 	unsigned char epfd_loop[EPFD_SEEN_MAX / 8]; /* … and belong to a loop */
-	uint64_t ts_loops; /* which threads run loops is not asked again before that */
+	uint64_t ts_loops; /* which threads run loops is not asked again before that … */
+	uint64_t ts_gils;  /* … nor which GILs there are */
 	uint64_t natives[NATIVES_WANTED_MAX]; /* addresses of code that is not known yet */
 	uint32_t native_count;
 	uint64_t since;	   /* when it began, until the stream knows; 0: it does, or need not */
@@ -176,7 +177,8 @@ int family_serve(struct capture *capture);
 
 /* Sets the uprobes, those of its image if no other target has it. */
 int tracee_attach(struct capture *capture, struct tracee *tracee, struct diag *diag);
-/* Hands the process's GILs that are not declared to the probes, and declares them in the stream. */
+/* Hands the process's GILs that are not declared to the probes, and declares them in the stream;
+ * those of interpreters that have ended are taken out of both. */
 int tracee_declare_gils(struct capture *capture, struct tracee *tracee);
 /* Every thread and descriptor as it is now. With `identity_only` the states are left out: they
  * cannot be used before the probes report. */

@@ -8,6 +8,7 @@
 #define SNAPSHOT_AFTER_NS (20 * NS_PER_MS) /* there may be more of them */
 #define LOOPS_AGAIN_NS	  (50 * NS_PER_MS)
 #define LOOPS_SHARE	  100 /* times as long as it took it is not asked again: 1 % of a CPU */
+#define GILS_SHARE	  10  /* the same: what is unknown until then matters more */
 
 /* ── what a record calls for ─────────────────────────────────────────────────────────────────── */
 
@@ -23,6 +24,14 @@ static void request(struct capture *capture, struct tracee *tracee, enum request
 {
 	requests_put(&capture->requests,
 		     &(struct request){.tracee = tracee, .kind = kind, .key = key});
+}
+
+/* A process may make and end interpreters all the time, or seem to. */
+static void request_gils(struct capture *capture, struct tracee *tracee)
+{
+	requests_put(
+		&capture->requests,
+		&(struct request){.tracee = tracee, .kind = REQUEST_GILS, .due = tracee->ts_gils});
 }
 
 /* Is the thread known to run a loop, or was Python asked about it within the last second? */
@@ -102,7 +111,7 @@ static void note_of_member(struct capture *capture, struct member *member, const
 		request_names(capture, member->tracee, event->hdr.ts);
 		break;
 	case EV_UNKNOWN_GIL:
-		request(capture, member->tracee, REQUEST_GILS, 0);
+		request_gils(capture, member->tracee);
 		break;
 	case EV_EPOLL_ENTER:
 		note_wait(capture, member, &event->epoll_enter);
@@ -183,14 +192,18 @@ void capture_request_locks(struct capture *capture)
 /* Which threads have one that is new is not known before they are read again. */
 static int look_for_gils(struct capture *capture, struct tracee *tracee)
 {
-	uint64_t now = clock_now_ns();
+	uint64_t begin = clock_now_ns(), end;
+	int found = capture->reader.refresh_gils(tracee->target), err;
 
-	if (capture->reader.refresh_gils(tracee->target) <= 0)
-		return 0;
-	requests_put(&capture->requests, &(struct request){.tracee = tracee,
-							   .kind = REQUEST_SNAPSHOT,
-							   .due = now + SNAPSHOT_AFTER_NS});
-	return tracee_declare_gils(capture, tracee);
+	if (found > 0)
+		requests_put(&capture->requests,
+			     &(struct request){.tracee = tracee,
+					       .kind = REQUEST_SNAPSHOT,
+					       .due = begin + SNAPSHOT_AFTER_NS});
+	err = found < 0 ? 0 : tracee_declare_gils(capture, tracee);
+	end = clock_now_ns();
+	tracee->ts_gils = end + GILS_SHARE * (end - begin);
+	return err;
 }
 
 /* New GILs first, so that the snapshot includes who holds them. */

@@ -271,25 +271,31 @@ static int list_gils(struct capture *capture, const struct tracee *tracee)
 	struct shared_gil_list list = {.count = 0};
 
 	for (uint32_t i = 0; i < target->gil_count && list.count < SHARED_GIL_LIST_MAX; i++)
-		if (!target->gils[i].gone)
-			list.gils[list.count++] = (struct shared_gil_span){
-				.address = target->gils[i].address,
-				.size = target->layout.gil.size,
-				.mutex = target->layout.gil.mutex,
-				.handover = target->layout.gil.switch_cond,
-				.index = tracee->gil_index[i]};
+		list.gils[list.count++] = (struct shared_gil_span){
+			.address = target->gils[i].address,
+			.size = target->layout.gil.size,
+			.mutex = target->layout.gil.mutex,
+			.handover = target->layout.gil.switch_cond,
+			.index = tracee->gil_index[i]};
 	return probes_set(&capture->probes, PROBES_GIL_LISTS, &target->info.pid, &list);
+}
+
+static union event gil_event(const struct tracee *tracee, uint32_t number, uint8_t flags)
+{
+	const struct target *target = tracee->target;
+
+	return (union event){.gil = {.hdr = {.tid = target->info.pid,
+					     .type = EV_GIL,
+					     .flags = flags,
+					     .aux = tracee->gil_index[number]},
+				     .address = target->gils[number].address,
+				     .interpreter = target->gils[number].interpreter}};
 }
 
 static int declare_gil(struct capture *capture, struct tracee *tracee, uint32_t number)
 {
-	struct target *target = tracee->target;
-	struct gil_address *gil = &target->gils[number];
-	union event event = {.gil = {
-				     .hdr = {.tid = target->info.pid, .type = EV_GIL},
-				     .address = gil->address,
-				     .interpreter = gil->interpreter,
-			     }};
+	struct gil_address *gil = &tracee->target->gils[number];
+	union event event;
 	int err = number < tracee->declared ? 0 : take_index(capture, &tracee->gil_index[number]);
 
 	if (err)
@@ -297,25 +303,84 @@ static int declare_gil(struct capture *capture, struct tracee *tracee, uint32_t 
 	if (tracee->declared <= number)
 		tracee->declared = number + 1;
 	gil->declared = true;
-	event.gil.hdr.aux = tracee->gil_index[number];
 	err = add_gil(capture, tracee, gil, tracee->gil_index[number]);
 	/* its takes are traced a little later than its drops, and before that it is none */
+	event = gil_event(tracee, number, 0);
 	event.hdr.ts = clock_now_ns();
 	return err ? err : sink_event(&capture->sink, &event);
 }
 
-int tracee_declare_gils(struct capture *capture, struct tracee *tracee)
+/*
+ * It is in no list any more, and its slots and its index are free for others. What the probes have
+ * reported with this index comes before the event in time: they do not know the address any more,
+ * and the next GIL with the index is declared later.
+ */
+static int drop_gil(struct capture *capture, struct tracee *tracee, uint32_t number)
 {
-	const struct target *target = tracee->target;
-	uint16_t *index = realloc(tracee->gil_index, target->gil_count * sizeof(*index));
+	struct target *target = tracee->target;
+	uint64_t address = target->gils[number].address;
+	union event event = {0};
 	int err = 0;
 
+	if (number < tracee->declared) {
+		remove_gil(capture, target, address);
+		event = gil_event(tracee, number, EVF_GIL_GONE);
+		event.hdr.ts = clock_now_ns();
+		err = sink_event(&capture->sink, &event);
+		give_index_back(capture, tracee->gil_index[number]);
+		tracee->declared--;
+		memmove(&tracee->gil_index[number], &tracee->gil_index[number + 1],
+			(tracee->declared - number) * sizeof(*tracee->gil_index));
+	}
+	target->gil_count--;
+	memmove(&target->gils[number], &target->gils[number + 1],
+		(target->gil_count - number) * sizeof(*target->gils));
+	return err;
+}
+
+/* The first is the main interpreter's, which lasts. */
+static int drop_ended_gils(struct capture *capture, struct tracee *tracee)
+{
+	const struct target *target = tracee->target;
+	int err = 0;
+
+	for (uint32_t i = 1; i < target->gil_count && !err;)
+		if (target->gils[i].gone)
+			err = drop_gil(capture, tracee, i);
+		else
+			i++;
+	return err;
+}
+
+/* Without room for it, one of a sub-interpreter stays unknown; it is found again later. */
+static int declare_new_gils(struct capture *capture, struct tracee *tracee)
+{
+	const struct target *target = tracee->target;
+	int err = 0;
+
+	for (uint32_t i = 0; i < target->gil_count && !err;) {
+		if (!target->gils[i].declared)
+			err = declare_gil(capture, tracee, i);
+		if (err == -E2BIG && i)
+			err = drop_gil(capture, tracee, i);
+		else
+			i++;
+	}
+	return err;
+}
+
+int tracee_declare_gils(struct capture *capture, struct tracee *tracee)
+{
+	uint16_t *index;
+	int err = drop_ended_gils(capture, tracee);
+
+	if (err)
+		return err;
+	index = realloc(tracee->gil_index, tracee->target->gil_count * sizeof(*index));
 	if (!index)
 		return -ENOMEM;
 	tracee->gil_index = index;
-	for (uint32_t i = 0; i < target->gil_count && !err; i++)
-		if (!target->gils[i].declared)
-			err = declare_gil(capture, tracee, i);
+	err = declare_new_gils(capture, tracee);
 	return err ? err : list_gils(capture, tracee);
 }
 

@@ -206,6 +206,25 @@ static void emit_ended_threads(const struct caveats *caveats)
 	caveat_emit(caveats, &text);
 }
 
+static void emit_ended_gils(const struct caveats *caveats)
+{
+	const struct report *report = caveats->report;
+	struct text_buffer text = {0};
+	uint64_t count = 0;
+
+	for (uint32_t p = 0; p < report->process_count; p++)
+		for (uint32_t i = 0; i < report->processes[p].gil_count; i++)
+			if (!report->processes[p].process->stands_for)
+				count += report->processes[p].gils[i].gil->stands_for;
+	if (!count)
+		return;
+	text_add_number_of(&text, count, "GIL of a sub-interpreter that has ended is",
+			   "GILs of sub-interpreters that have ended are");
+	text_add(&text, " not listed one by one, but as a sum. Sums and findings include them; "
+			"they have no lanes in a timeline.");
+	caveat_emit(caveats, &text);
+}
+
 /* Switches and wake-ups that the kernel itself did not report. */
 static void emit_missed(const struct caveats *caveats)
 {
@@ -538,6 +557,7 @@ void caveats_paragraphs(const struct report *report, const struct paragraph_sink
 	emit_left_out(&caveats);
 	emit_ended(&caveats);
 	emit_ended_threads(&caveats);
+	emit_ended_gils(&caveats);
 	emit_missed(&caveats);
 	emit_contradictions(&caveats);
 	emit_sites(&caveats);

@@ -300,19 +300,40 @@ bool report_without_loops(const struct report *report)
 	return report->process_count > 0;
 }
 
+/* Sums over several, which may exceed the window. */
+static void put_ended_gils(const struct process_report *process, const struct gil_report *gil,
+			   const struct paragraph_sink *sink)
+{
+	bool one = gil->gil->stands_for == 1;
+	struct text_buffer text = {0};
+
+	text_add(&text, "The ");
+	text_add_gil(&text, process, gil);
+	text_add(&text, one ? " was held for " : " were held for ");
+	text_add_duration(&text, gil->held_ns);
+	text_add(&text, " in total, and threads waited for %s for ", one ? "it" : "them");
+	text_add_duration(&text, gil->waited_ns);
+	if (gil->unknown_ns) {
+		text_add(&text, ". Whether %s held is unknown for ", one ? "it was" : "they were");
+		text_add_duration(&text, gil->unknown_ns);
+	}
+	text_add(&text, ".");
+	sink->put(sink->ctx, &text);
+}
+
 /* Of a process without loops. */
 static void put_gil(const struct report *report, const struct process_report *process,
 		    const struct gil_report *gil, const struct paragraph_sink *sink)
 {
 	struct text_buffer text = {0};
 	bool unsure = gil->unknown_ns >= report->stall_ns;
-	uint64_t waited = 0;
 
-	for (uint32_t i = 0; i < process->thread_count; i++)
-		if (process->threads[i].thread->gil == gil->gil)
-			waited += process->threads[i].states.ns[TS_GIL_WAIT];
-	text_add(&text, process->gil_count > 1 ? "The GIL of interpreter %u" : "The GIL",
-		 gil->gil->interpreter);
+	if (gil->gil->stands_for) {
+		put_ended_gils(process, gil, sink);
+		return;
+	}
+	text_add(&text, "The ");
+	text_add_gil(&text, process, gil);
 	if (gil_is_unseen(report, gil)) {
 		text_add(&text, " was not seen to be taken or waited for, so whether it was held "
 				"is unknown.");
@@ -326,7 +347,7 @@ static void put_gil(const struct report *report, const struct process_report *pr
 		text_add(&text, "threads waited for it during ");
 		text_add_share(&text, gil->contended_ns, text_window_ns(report));
 		text_add(&text, ", ");
-		text_add_duration(&text, waited);
+		text_add_duration(&text, gil->waited_ns);
 		text_add(&text, " in total.");
 	} else {
 		text_add(&text, "no thread %s for it.", unsure ? "was seen to wait" : "waited");

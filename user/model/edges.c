@@ -111,7 +111,7 @@ void edges_on(struct world *w, struct thread_machine *t)
 	/* who is running, and had it last, is the likelier holder */
 	if ((!t->clocked && !in_futex_wait(t)) ||
 	    (g &&
-	     (g->pub.holder || g->retired || (g->sampled && g->sampled->sched == SCHED_RUNNING))))
+	     (g->pub.holder || g->pub.gone || (g->sampled && g->sampled->sched == SCHED_RUNNING))))
 		edges_sample_forget(w, t);
 	else if (g)
 		edges_sample_holder(w, g, t);
@@ -243,7 +243,7 @@ void edges_may_wait(struct world *w, struct process_entry *process)
 		return;
 	process->may_wait = may_wait;
 	for (struct gil_machine *g = process->gil_list; g; g = g->next)
-		if (gil_is_partial(g) && !g->retired)
+		if (gil_is_partial(g) && !g->pub.gone)
 			retrace(w, g);
 }
 
@@ -259,6 +259,20 @@ void edges_recount(struct world *w, struct thread_machine *t)
 	t->part = part;
 	g->proven &= part != WAIT_AWAKE;
 	retrace(w, g);
+}
+
+void edges_end_gil(struct world *w, struct gil_machine *g)
+{
+	if (g->sampled)
+		edges_sample_forget(w, g->sampled);
+	for (struct thread_machine *t = gil_process(g)->threads; t; t = t->sibling) {
+		if (t->ended.gil == &g->pub)
+			retry_over(w, t);
+		if (t->clock_gil != g)
+			continue;
+		t->clock_gil = NULL;
+		t->clocked = false;
+	}
 }
 
 void edges_derive_partial(struct world *w, struct process_entry *process)
@@ -380,7 +394,7 @@ static uint64_t all_read(const struct process_entry *process)
 	uint64_t since = UINT64_MAX;
 
 	for (const struct gil_machine *g = process->gil_list; g; g = g->next)
-		if (!g->retired && g->ts_named < since)
+		if (!g->pub.gone && g->ts_named < since)
 			since = g->ts_named;
 	return since;
 }

@@ -8,7 +8,9 @@
 
 #include "model/private.h"
 
-/* A GIL was declared or retired. What is known of a thread that can act depends on whether the
+/* Nobody was observed with it: it is gone. */
+void edges_end_gil(struct world *w, struct gil_machine *g);
+/* A GIL was declared or is gone. What is known of a thread that can act depends on whether the
  * process is partial: which list it belongs to, and its state. */
 void edges_derive_partial(struct world *w, struct process_entry *process);
 /* The relation to derive a state from; *ret_sampled is set if it is only the last observation. */

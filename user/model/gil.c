@@ -62,7 +62,7 @@ void gil_cut(const struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	uint64_t since = g->ts_counted > w->ts_begin ? g->ts_counted : w->ts_begin;
 
-	if (w->begun && !g->counted && !g->retired && !g->pub.process->gone && ts > since)
+	if (w->begun && !g->counted && !g->pub.gone && !g->pub.process->gone && ts > since)
 		g->pub.unknown_ns += ts - since;
 	g->ts_counted = ts;
 }
@@ -72,7 +72,7 @@ static void recount(const struct world *w, struct gil_machine *g, uint64_t ts)
 {
 	struct process_entry *process = gil_process(g);
 
-	if (g->retired || g->counted == is_certain(g))
+	if (g->pub.gone || g->counted == is_certain(g))
 		return;
 	gil_cut(w, g, ts);
 	g->counted = !g->counted;

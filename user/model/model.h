@@ -201,8 +201,13 @@ struct gil {
 	uint64_t ts_hold;	 /* begin of what is in progress: the hold, if there is a holder, */
 	uint64_t ts_contention;	 /* … and the contention, if threads wait */
 	uint64_t violations;	 /* facts that contradicted each other */
-	uint64_t unknown_ns;	 /* up to the last change or world_cut(), while its process lived:
-				    neither a holder nor that it was free was certain */
+	uint64_t unknown_ns;	 /* up to the last change or world_cut(), while it existed and its
+				    process lived: neither a holder nor that it was free was certain
+				  */
+	bool gone; /* its interpreter has ended, or its index means another one, known since … */
+	uint64_t ts_gone;    /* … then */
+	bool leaves;	     /* is about to be freed: world_tidy() */
+	uint32_t stands_for; /* as of a process */
 	void *data;
 };
 
@@ -247,7 +252,7 @@ struct thread {
 	uint64_t ts_state;	 /* … then */
 	int32_t sysno;		 /* asleep now: in this system call, SYSNO_… */
 	uint16_t cpu;		 /* it runs on or is queued at now; CPU_NONE: neither, or unknown */
-	struct gil *gil;	 /* held or waited for now, or last; NULL: none so far */
+	struct gil *gil;	 /* held or waited for now, or last; NULL: none that there is */
 	struct thread *next_waiting,
 		*prev_waiting;			  /* for the same GIL, while it waits (utlist.h) */
 	struct thread *next_queued, *prev_queued; /* at the same CPU, while it is ready to run */
@@ -405,7 +410,7 @@ struct world;
 /* How many of the objects are gone. */
 struct world_ended {
 	uint32_t processes;
-	uint32_t threads; /* of processes that are not */
+	uint32_t threads, gils; /* of processes that are not */
 };
 
 /* What is emitted; arguments are valid during the call. Any of the functions may be NULL. */
@@ -438,8 +443,8 @@ struct model_sink {
 	/* Takes back the turn that turn_begin() announced: a spurious wake-up, or a possible turn
 	 * that was disproved. */
 	void (*turn_cancel)(void *ctx, struct loop *loop);
-	/* world_tidy(): marks what may go (`leaves`), of the processes and threads that are gone;
-	 * false: nothing. */
+	/* world_tidy(): marks what may go (`leaves`), of the processes, threads and GILs that are
+	 * gone; false: nothing. */
 	bool (*choose)(void *ctx, const struct world *world, struct world_ended ended);
 	/* All that is marked is freed next, with its GILs and loops; nothing may point there any
 	 * more. */

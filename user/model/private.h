@@ -49,15 +49,15 @@ struct process_entry {
 	struct thread_machine *threads;		 /* living */
 	struct thread_machine *by_nstid;	 /* of these, by hh_nstid */
 	struct thread_machine *open[OPEN_LISTS]; /* living, by relation: open_list() */
-	struct gil_machine *gil_list;		 /* all declared ones, retired ones included */
-	uint32_t gils;				 /* declared and not retired; of these … */
-	uint32_t partial_gils;			 /* … so many are partial */
-	uint32_t certain; /* … so many have a known holder or are known free */
-	uint32_t off;	  /* … so many are switched off */
-	bool described;	  /* pub.info comes from the stream */
+	struct gil_machine *gil_list; /* all declared ones, those that are gone included */
+	uint32_t gils;		      /* declared and not gone; of these … */
+	uint32_t partial_gils;	      /* … so many are partial */
+	uint32_t certain;	      /* … so many have a known holder or are known free */
+	uint32_t off;		      /* … so many are switched off */
+	bool described;		      /* pub.info comes from the stream */
 	bool pending; /* partial: some threads may turn out to be REL_NONE at the next observation
 			 of the GIL: settle_pending() */
-	bool partial; /* the world's mode is, or that of a GIL which is not retired; so relations of
+	bool partial; /* the world's mode is, or that of a GIL which is not gone; so relations of
 			 its threads are known in part only: derive_partial() */
 	/* losses: loss.c */
 	struct loss_end loss; /* of its own events; counts besides world.loss */
@@ -69,13 +69,13 @@ struct process_entry {
 	bool touched_link;	       /* on world.touched: it has something on these lists */
 	struct process_entry *prev_touched, *next_touched;
 
-	uint32_t gone_threads; /* that have not been freed */
-	uint32_t untouched;    /* living threads without an event since the last loss */
-	bool may_wait;	       /* partial: a thread whose relation is unknown may wait for a GIL */
-	bool alone;	       /* returns from its waits in epoll are not traced */
-	bool passed;	       /* a GIL site, since the last loss */
-	bool parent_freed;     /* it had a parent that is part of the stream */
-	uint32_t ran;	       /* living threads that certainly ran Python since then: sites.c */
+	uint32_t gone_threads, gone_gils; /* that have not been freed */
+	uint32_t untouched;		  /* living threads without an event since the last loss */
+	bool may_wait;	   /* partial: a thread whose relation is unknown may wait for a GIL */
+	bool alone;	   /* returns from its waits in epoll are not traced */
+	bool passed;	   /* a GIL site, since the last loss */
+	bool parent_freed; /* it had a parent that is part of the stream */
+	uint32_t ran;	   /* living threads that certainly ran Python since then: sites.c */
 };
 
 /* An epoll descriptor that belongs to a loop (`declared`), or that some thread waited on last. */
@@ -112,7 +112,6 @@ struct gil_machine {
 			   transition may have been in flight */
 	bool announced; /* its holder has it by a WAIT_END; its TAKE is to come */
 	bool off;	/* switched off (free-threaded builds) when last observed; no fact since */
-	bool retired;	/* its index was given to another one */
 	bool counted;	/* in process_entry.certain */
 	uint32_t takes, drops;		/* since the last loss */
 	uint32_t ends;			/* … waits that ended because the GIL was free */
@@ -291,7 +290,8 @@ struct world {
 	struct gil_machine **gil_by_index;
 	struct list processes, threads, gils, loops;
 	struct world_ended gone;
-	uint32_t ends;		/* of threads since world_tidy() last looked for what may go */
+	uint32_t ends;		/* of threads and GILs since world_tidy() last looked for what may
+				   go */
 	struct indices indices; /* of threads */
 	struct process_entry *touched; /* those with something that was, since the last loss */
 	struct list moved;	       /* threads whose machines have moved with this event */
@@ -430,10 +430,8 @@ void process_adopt(struct world *w, struct process_entry *process);
 void signal_feed(struct world *w, const struct fact *fact); /* SIGNAL */
 void death_feed(const struct fact *fact);		    /* DEATH */
 int comm_feed(struct world *w, const struct fact *fact);
-/* A site was passed with an address that is no known GIL; a GIL is declared, which may have been
- * what such events were about. */
+/* A site was passed with an address that is no known GIL. */
 void foreign_count(struct world *w, struct thread_machine *t, uint64_t address);
-void foreign_explain(struct world *w, const struct ev_gil *event);
 int gil_declare(struct world *w, const struct fact *fact);
 
 /* All machines have had the event: emits what it changed (world.c). */

@@ -245,7 +245,7 @@ void foreign_count(struct world *w, struct thread_machine *t, uint64_t address)
 	w->unexplained[i].count++;
 }
 
-void foreign_explain(struct world *w, const struct ev_gil *event)
+static void foreign_explain(struct world *w, const struct ev_gil *event)
 {
 	for (uint32_t i = 0; i < w->unexplained_count; i++) {
 		if (w->unexplained[i].address != event->address ||
@@ -277,16 +277,38 @@ static int index_ensure(struct world *w, uint16_t index)
 	return 0;
 }
 
-/* Its index is given to another GIL. */
-static void retire(struct world *w, struct gil_machine *g, uint64_t ts)
+/* Its interpreter has ended, or its index is given to another GIL. No thread has to do with it any
+ * more; one that seems to is unknown. */
+static void gil_end(struct world *w, struct gil_machine *g, uint64_t ts)
 {
+	struct process_entry *process = gil_process(g);
+
 	gil_unknown(w, g, ts);
+	while (g->pub.waiting)
+		relation_leave(w, machine_of(g->pub.waiting), ts);
 	gil_cut(w, g, ts);
-	if (g->sampled)
-		edges_sample_forget(w, g->sampled);
-	g->retired = true;
-	gil_process(g)->gils--;
-	gil_process(g)->partial_gils -= gil_is_partial(g);
+	edges_end_gil(w, g);
+	if (g->touched)
+		DL_DELETE2(process->touched_gils, g, prev_touched, next_touched);
+	g->touched = false;
+	w->gil_by_index[g->pub.index] = NULL;
+	g->pub.gone = true;
+	g->pub.ts_gone = ts;
+	process->gils--;
+	process->partial_gils -= gil_is_partial(g);
+	process->gone_gils++;
+	w->gone.gils += !process->pub.gone;
+	w->ends++;
+}
+
+static void gil_gone(struct world *w, const struct fact *fact)
+{
+	struct gil_machine *g = fact->gil;
+
+	if (!g || gil_process(g) != fact->process || g->pub.address != fact->event->gil.address)
+		return;
+	gil_end(w, g, fact->ts);
+	edges_derive_partial(w, fact->process);
 }
 
 /* What happened to this GIL before it was declared is unknown: threads that seemed to have none may
@@ -305,7 +327,7 @@ static void doubt_relations(struct world *w, struct process_entry *process)
 	}
 }
 
-int gil_declare(struct world *w, const struct fact *fact)
+static int gil_new(struct world *w, const struct fact *fact)
 {
 	const struct ev_gil *event = &fact->event->gil;
 	struct process_entry *process = fact->process;
@@ -316,19 +338,19 @@ int gil_declare(struct world *w, const struct fact *fact)
 
 	if (err < 0)
 		return err;
-	if (index_ensure(w, index) < 0 || world_reserve(w, 1) < 0)
-		return -ENOMEM;
-	old = w->gil_by_index[index];
+	old = gil_find(w, index);
 	if (old && old->pub.process == &process->pub && old->pub.address == event->address &&
 	    old->pub.interpreter == event->interpreter && old->pub.mode == mode)
 		return 0;
+	if (index_ensure(w, index) < 0 || world_reserve(w, 1) < 0)
+		return -ENOMEM;
 	err = list_reserve_object(w, &w->gils, WORLD_GILS_MAX, "GILs");
 	if (err < 0)
 		return err;
 	if (!(g = calloc(1, sizeof(*g))))
 		return -ENOMEM;
 	if (old)
-		retire(w, old, fact->ts);
+		gil_end(w, old, fact->ts);
 	g->pub = (struct gil){.process = &process->pub,
 			      .address = event->address,
 			      .interpreter = event->interpreter,
@@ -346,6 +368,16 @@ int gil_declare(struct world *w, const struct fact *fact)
 	list_add(&w->gils, g);
 	if (w->begun)
 		doubt_relations(w, process);
+	return 0;
+}
+
+int gil_declare(struct world *w, const struct fact *fact)
+{
+	if (!(fact->event->hdr.flags & EVF_GIL_GONE)) {
+		foreign_explain(w, &fact->event->gil);
+		return gil_new(w, fact);
+	}
+	gil_gone(w, fact);
 	return 0;
 }
 

@@ -192,6 +192,7 @@ static void process_exit(struct world *w, struct process_entry *process, uint64_
 	process->pub.ts_gone = ts;
 	w->gone.processes++;
 	w->gone.threads -= process->gone_threads;
+	w->gone.gils -= process->gone_gils;
 }
 
 /* ── events of threads ───────────────────────────────────────────────────── */
@@ -448,7 +449,6 @@ static int dispatch(struct world *w, struct fact *fact)
 	case EV_CHILD:
 		return child_feed(w, fact);
 	case EV_GIL:
-		foreign_explain(w, &fact->event->gil);
 		return gil_declare(w, fact);
 	case EV_THREAD:
 		return thread_feed(w, fact);

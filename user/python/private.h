@@ -12,7 +12,6 @@
 
 struct target_private {
 	uint64_t runtime_size;
-	uint32_t gils_noted;		 /* new ones so far */
 	struct elf_budget native_budget; /* of target_native() */
 	uint32_t tstate_loop; /* 3.13 on: _PyThreadStateImpl.asyncio_running_loop; 0: unknown, or
 				 unknown so far (asyncio.h) */

@@ -184,7 +184,7 @@ static int layout_find(struct target *target, const struct image *image,
 
 enum {
 	GILS_MAX = INTERPRETERS_MAX
-}; /* also of those that are gone: what reads the stream has no room for more */
+}; /* also of those that are gone, until the reader has dropped them */
 
 static bool lives(const struct gil_address *gil, const struct interpreter *interpreters, int count)
 {
@@ -221,12 +221,11 @@ static int gil_note(struct target *target, const struct interpreter *interpreter
 
 	while (gil < end && gil->address != interpreter->gil)
 		gil++;
-	if (!interpreter->gil || target->private->gils_noted >= GILS_MAX ||
-	    (gil < end && !gil->gone))
+	if (!interpreter->gil || (gil < end && !gil->gone) ||
+	    (gil == end && target->gil_count >= GILS_MAX))
 		return 0;
 	*gil = (struct gil_address){.address = interpreter->gil, .interpreter = interpreter->id};
 	target->gil_count += gil == end;
-	target->private->gils_noted++;
 	return 1;
 }
 

@@ -49,6 +49,19 @@ void text_add_thread(struct text_buffer *text, const struct report *report,
 	text_add(text, "'" NBSP "(%u)", thread->tid);
 }
 
+void text_add_gil(struct text_buffer *text, const struct process_report *process,
+		  const struct gil_report *gil)
+{
+	if (gil->gil->stands_for) {
+		text_add(text, gil->gil->stands_for == 1 ? "GIL of " : "GILs of ");
+		text_add_number_of(text, gil->gil->stands_for, "interpreter", "interpreters");
+		text_add(text, " that ended");
+	} else {
+		text_add(text, process->gil_count > 1 ? "GIL of interpreter %u" : "GIL",
+			 gil->gil->interpreter);
+	}
+}
+
 void text_add_thread_name(struct text_buffer *text, const struct report *report,
 			  const struct thread *thread, unsigned columns, bool both)
 {

@@ -9,6 +9,10 @@
 #include "analysis/report.h"
 #include "words/text_buffer.h"
 
+/* "GIL", "GIL of interpreter 2" or "GILs of 23 interpreters that ended". */
+void text_add_gil(struct text_buffer *text, const struct process_report *process,
+		  const struct gil_report *gil);
+
 /* Adds a thread as 'name' (tid), or as "thread 4711" when its name is unknown. */
 void text_add_thread(struct text_buffer *text, const struct report *report,
 		     const struct thread *thread);

@@ -46,8 +46,9 @@ def check_laws(report, alive=()):
         for thread in process["threads"]:
             check_thread(thread, length, thread["tid"] in alive)
         for gil in process["gils"]:
-            assert gil["held_ns"] <= length and gil["contended_ns"] <= length
-            assert gil["unknown_ns"] <= length
+            most = length * gil.get("stands_for", 1)
+            assert gil["held_ns"] <= most and gil["contended_ns"] <= most
+            assert gil["unknown_ns"] <= most
             assert (
                 gil["hold"]["max_ns"] <= length
                 and gil["hold"]["p50_ns"] <= gil["hold"]["p99_ns"] <= gil["hold"]["max_ns"]
@@ -165,7 +166,9 @@ def check_contention(process, found):
 def check_thread(thread, window_ns, alive):
     assert set(thread["states"]) <= STATES and min(thread["states"].values(), default=0) >= 0
     covered = total(thread["states"])
-    assert covered <= window_ns, f"thread {thread['tid']} has more states than the window has time"
+    assert covered <= window_ns * thread.get("stands_for", 1), (
+        f"thread {thread['tid']} has more states than the window has time"
+    )
     if alive:
         assert covered == window_ns, (
             f"the states of thread {thread['tid']} add up to {covered} ns of a window of "

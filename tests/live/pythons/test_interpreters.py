@@ -3,12 +3,18 @@
 observed, many of them, and some that end."""
 
 import os
+import sys
+import time
 
 import pytest
 
 import harness
 import interpreters
 import laws
+
+sys.path.insert(0, os.path.join(harness.ROOT, "tests", "soak"))
+
+import soak
 
 MS = 1_000_000
 SCRIPT = os.path.join(harness.APPS, "interpreters", "truth.py")
@@ -22,7 +28,13 @@ PYTHONS = {
 }
 CAUSES = {"nap": {"blocked"}, "spin": {"python"}, "starve": {"gil_wait"}}
 MANY = 64
+ROUNDS = 18
+KEPT, KEPT_FOR_S = 64, 5  # as docs/model.md says
+# of gilscope's memory for each interpreter that has ended, at most: each brings code objects of its
+# own, which are cached up to a limit
+GROWTH_KB = 6
 BETWEEN = 0.1  # who has a GIL that is new is unknown until it is read
+MAKING = 0.4  # … which is most of the time of a thread that makes nothing but interpreters
 NOT_AT_ONCE = 0.05  # of a stretch: what may be unknown at its ends in mode edges
 
 
@@ -50,8 +62,10 @@ class Observed:
                 *("-p", app.pid, "-d", "60s", "-o", trace, "--mode", mode),
                 prefix=app.prefix,
             ) as running:
+                self.memory_kb = []
                 for command in commands:
                     app.call(command)
+                    self.memory_kb.append(soak.rss_kb(running.pid))
                 assert running.finish().status == 0
             answer = app.answer("marks")
             self.pid = app.pid
@@ -187,3 +201,34 @@ def test_interpreters_that_come_and_go(label, mode, tmp_path):
     for mark in seen.marks_of(*CAUSES):
         seen.check(mark)
     seen.check_holds("A", "D", "E", "F")
+
+
+@pytest.mark.parametrize("label", PYTHONS)
+def test_any_number_of_interpreters(label, tmp_path):
+    """More than are kept one by one, and than a process may have at a time: those that have ended
+    are summed up, what is held for them is used again, and each round is seen like the first."""
+    works = ("nap", "spin", "starve")
+    rounds = [
+        (f"many {MANY}", "fewer", f"own R{n}", f"{works[n % 3]} R{n}", f"end R{n}")
+        for n in range(ROUNDS)
+    ]
+    begin = time.monotonic()
+    seen = Observed(usable(label), "exact", tmp_path, (), sum(rounds, ()), most_unknown=MAKING)
+    per_s = ROUNDS * (MANY + 1) / (time.monotonic() - begin)
+    for mark in seen.marks_of(*CAUSES):
+        seen.check(mark)
+    assert len(seen.marks_of(*CAUSES)) == ROUNDS
+    gils = seen.process["gils"]
+    # one whose GIL has the address of the one before is another one when the clock has seen it
+    made = ROUNDS * (MANY + 1)
+    assert 0.98 * made <= sum(gil.get("stands_for", 1) for gil in gils) - 1 <= made
+    assert len(gils) <= 2 * KEPT + MANY + per_s * KEPT_FOR_S * 2, len(gils)
+    [ended] = [gil for gil in gils if "stands_for" in gil]
+    assert ended["stands_for"] > len(gils), "few were summed up: the test proves little"
+    spun = sum(mark["t1_ns"] - mark["t0_ns"] for mark in seen.marks_of("spin", "hog"))
+    held = sum(gil["held_ns"] for gil in gils if gil["interpreter"] or "stands_for" in gil)
+    assert held >= (1 - NOT_AT_ONCE) * spun
+    half = len(seen.memory_kb) // 2
+    grown = seen.memory_kb[-1] - seen.memory_kb[half]
+    assert grown <= GROWTH_KB * ROUNDS / 2 * (MANY + 1), seen.memory_kb
+    assert f"GILs of {ended['stands_for']} interpreters that ended" in seen.text

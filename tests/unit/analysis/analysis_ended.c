@@ -16,7 +16,8 @@
 #define PARENT	50
 #define LASTING 40 /* process that lives, when workers are threads of it */
 
-static bool workers_are_threads;
+/* … and with a GIL of their own, of an interpreter that begins and ends with them. */
+static bool workers_are_threads, workers_are_interpreters;
 static uint64_t stall_ns = 300;
 
 static void define_threads(void)
@@ -84,7 +85,7 @@ static void renumber(uint32_t worker, union event *event)
 	default:
 		break;
 	}
-	if (workers_are_threads)
+	if (workers_are_threads && !workers_are_interpreters)
 		return;
 	switch (event->hdr.type) {
 	case EV_TAKE:
@@ -103,6 +104,11 @@ static void renumber(uint32_t worker, union event *event)
 	default:
 		break;
 	}
+}
+
+static uint64_t gil_address(uint32_t worker, uint32_t gil)
+{
+	return 0x550000000000 + (worker * SIM_GILS + gil) * 0x1000ull;
 }
 
 static void put(union event event)
@@ -177,6 +183,24 @@ static void end_process(uint32_t worker, uint32_t pid)
 	put((union event){.process_exit = {.hdr = {.type = EV_PROCESS_EXIT, .tid = pid}}});
 }
 
+/* A thread that lasts has been in each of them. */
+static void visit_interpreter(uint16_t gil)
+{
+	put((union event){.take = {.hdr = {.type = EV_TAKE, .tid = LASTING, .aux = gil}}});
+	put((union event){.drop = {.hdr = {.type = EV_DROP, .tid = LASTING, .aux = gil}}});
+}
+
+/* Of the others it is seen only when their indices are given to the next ones. */
+static void end_interpreter(uint32_t worker, uint32_t gils)
+{
+	for (uint32_t gil = 0; gil < gils; gil++)
+		put((union event){.gil = {.hdr = {.type = EV_GIL,
+						  .tid = LASTING,
+						  .aux = (uint16_t)(gil + worker % 3 * SIM_GILS),
+						  .flags = EVF_GIL_GONE},
+					  .address = gil_address(worker, gil)}});
+}
+
 /* Of a process that lasts, everything but what declares it again. */
 static bool is_fed(uint32_t worker, const union event *event)
 {
@@ -184,7 +208,7 @@ static bool is_fed(uint32_t worker, const union event *event)
 	case EV_WINDOW:
 		return !worker && !(event->hdr.flags & EVF_WINDOW_END);
 	case EV_GIL:
-		return !worker || !workers_are_threads;
+		return !worker || !workers_are_threads || workers_are_interpreters;
 	default:
 		return true;
 	}
@@ -207,17 +231,25 @@ static void run_worker(uint32_t worker, bool partial, uint32_t steps)
 
 		if (!is_fed(worker, &event))
 			continue;
+		if (event.hdr.type == EV_GIL && workers_are_interpreters) {
+			event.gil.address = gil_address(worker, event.hdr.aux);
+			event.gil.interpreter = worker * SIM_GILS + event.hdr.aux;
+		}
 		renumber(worker, &event);
 		event.hdr.ts = begin + event.hdr.ts - sim.events.at[0].event.hdr.ts;
 		now = event.hdr.ts;
 		assert_int_equal(sink_event(&sink, &event), 0);
 	}
-	sim_done(&sim);
 	stop_world(worker, pid);
 	if (workers_are_threads)
 		end_threads();
 	else
 		end_process(worker, pid);
+	if (workers_are_interpreters)
+		visit_interpreter((uint16_t)(worker % 3 * SIM_GILS));
+	if (workers_are_interpreters && worker % 2)
+		end_interpreter(worker, sim.gils_used);
+	sim_done(&sim);
 }
 
 static struct sums run_service(uint32_t kept, uint32_t workers, bool partial)
@@ -248,6 +280,8 @@ static void compare(bool partial)
 	assert_true(all.processes > 2 * WORKERS); /* and threads */
 	assert_int_equal(all.deaths, workers_are_threads ? 0 : WORKERS / 4);
 	assert_int_equal(all.pauses, WORKERS);
+	assert_true(all.gil_count >=
+		    (workers_are_threads && !workers_are_interpreters ? 1 : WORKERS));
 	for (size_t i = 0; i < sizeof(all) / sizeof(uint64_t); i++) {
 		if (((const uint64_t *)&all)[i] != ((const uint64_t *)&few)[i] ||
 		    ((const uint64_t *)&all)[i] != ((const uint64_t *)&none)[i])
@@ -271,6 +305,13 @@ static void also_with_contended_transitions_alone(void **state)
 static void so_are_those_of_threads_of_one_process(void **state)
 {
 	workers_are_threads = true;
+	compare(false);
+	compare(true);
+}
+
+static void so_are_those_of_interpreters_of_one_process(void **state)
+{
+	workers_are_threads = workers_are_interpreters = true;
 	compare(false);
 	compare(true);
 }
@@ -345,6 +386,42 @@ static void nor_with_the_number_of_threads(void **state)
 	assert_int_equal(found->process_count, 1);
 }
 
+static void nor_with_the_number_of_interpreters(void **state)
+{
+	enum { WORKERS = 20000, KEPT = 16 };
+	const struct gil_report *last;
+
+	workers_are_threads = workers_are_interpreters = true;
+	stall_ns = UINT64_MAX;
+	run_many(WORKERS, KEPT);
+	assert_int_equal(found->process_count, 1);
+	last = &found->processes[0].gils[found->processes[0].gil_count - 1];
+	assert_true(found->processes[0].gil_count < 3 * KEPT);
+	assert_true(last->gil->stands_for > WORKERS - 3 * KEPT);
+	assert_true(last->held_ns > 0 && last->contended_ns > 0);
+}
+
+/* A view wants to keep them for a while, but a world has room for so many only. */
+static void they_do_not_fill_the_world_before_they_may_go(void **state)
+{
+	enum { WORKERS = 3 * WORLD_GILS_MAX };
+
+	workers_are_threads = workers_are_interpreters = true;
+	setup(16, false, false);
+	report_builder_keep_ended(builder, 16, UINT64_MAX / 2);
+	for (uint32_t worker = 0; worker < WORKERS; worker++) {
+		put((union event){.gil = {.hdr = {.type = EV_GIL, .tid = LASTING},
+					  .address = gil_address(worker, 0),
+					  .interpreter = worker}});
+		visit_interpreter(0);
+		world_tidy(world);
+	}
+	assert_null(world_window(world).full);
+	world_end(world, now);
+	finish();
+	assert_true(found->processes[0].gil_count < WORLD_GILS_MAX / 2);
+}
+
 /* ── live views ──────────────────────────────────────────────────────────── */
 
 /* Reads everything that the view points to. */
@@ -384,7 +461,7 @@ static uint64_t view_digest(const struct live_view *view)
 
 struct watched {
 	uint64_t digest;
-	uint32_t processes, threads;
+	uint32_t processes, threads, gils;
 };
 
 static struct watched watch(uint32_t kept, uint32_t workers)
@@ -415,6 +492,8 @@ static struct watched watch(uint32_t kept, uint32_t workers)
 		watched.processes++;
 	for (uint32_t position = 0; world_next_thread(world, &position);)
 		watched.threads++;
+	for (uint32_t position = 0; world_next_gil(world, &position);)
+		watched.gils++;
 	live_stall_put(chosen);
 	live_view_done(&view);
 	live_free(live);
@@ -443,6 +522,19 @@ static void also_of_threads_of_one_process(void **state)
 	none = watch(0, WORKERS);
 	assert_int_equal(all.digest, none.digest);
 	assert_true(none.threads < all.threads / 2);
+}
+
+/* What a thread that stays remembers of a GIL that leaves is let go of. */
+static void also_of_interpreters_of_one_process(void **state)
+{
+	enum { WORKERS = 250 };
+	struct watched all, none;
+
+	workers_are_threads = workers_are_interpreters = true;
+	all = watch(UINT32_MAX / 2, WORKERS);
+	none = watch(0, WORKERS);
+	assert_int_equal(all.digest, none.digest);
+	assert_true(all.gils >= WORKERS && none.gils < all.gils / 2);
 }
 
 /* Those with the longest stalls stay, and those that did not end well. */
@@ -477,7 +569,7 @@ static void the_interesting_ones_stay(void **state)
 
 static int end_of_test(void **state)
 {
-	workers_are_threads = false;
+	workers_are_threads = workers_are_interpreters = false;
 	stall_ns = 300;
 	return teardown(state);
 }
@@ -489,10 +581,15 @@ int main(void)
 					  teardown),
 		cmocka_unit_test_teardown(also_with_contended_transitions_alone, teardown),
 		cmocka_unit_test_teardown(so_are_those_of_threads_of_one_process, end_of_test),
+		cmocka_unit_test_teardown(so_are_those_of_interpreters_of_one_process, end_of_test),
 		cmocka_unit_test_teardown(nothing_grows_with_the_number_of_workers, teardown),
 		cmocka_unit_test_teardown(nor_with_the_number_of_threads, end_of_test),
+		cmocka_unit_test_teardown(nor_with_the_number_of_interpreters, end_of_test),
+		cmocka_unit_test_teardown(they_do_not_fill_the_world_before_they_may_go,
+					  end_of_test),
 		cmocka_unit_test_teardown(a_live_view_shows_the_same, teardown),
 		cmocka_unit_test_teardown(also_of_threads_of_one_process, end_of_test),
+		cmocka_unit_test_teardown(also_of_interpreters_of_one_process, end_of_test),
 		cmocka_unit_test_teardown(the_interesting_ones_stay, teardown),
 	};
 

@@ -32,9 +32,11 @@ struct fake_process {
 	struct target target;
 	struct fake *fake;
 	struct tracee *tracee;
-	uint32_t new_gils; /* found by the next read */
-	bool ended;	   /* nothing can be read from it */
-	bool reaped;	   /* its PID is gone, too */
+	uint32_t new_gils;  /* found by the next read … */
+	bool gils_end;	    /* … by which the interpreters of all but the first have ended */
+	uint32_t gils_made; /* so far, each at an address of its own */
+	bool ended;	    /* nothing can be read from it */
+	bool reaped;	    /* its PID is gone, too */
 	bool loops_cannot_be_read;
 	uint32_t epfds;		      /* its epoll descriptors are 1 to this */
 	bool epfd_loop[512];	      /* descriptors that belong to loops */
@@ -100,12 +102,14 @@ static inline int fake_refresh_gils(struct target *target)
 	int found = (int)process->new_gils;
 
 	fake_note_read(process->fake, "gils", target->info.pid, 0);
+	for (uint32_t i = 1; i < target->gil_count; i++)
+		target->gils[i].gone |= process->gils_end;
 	for (; process->new_gils; process->new_gils--) {
 		target->gils = reallocarray(target->gils, target->gil_count + 1,
 					    sizeof(*target->gils));
 		assert_non_null(target->gils);
 		target->gils[target->gil_count] = (struct gil_address){
-			.address = 0x1000 * (target->gil_count + 1)};
+			.address = 0x1000ull * ++process->gils_made};
 		target->gil_count++;
 	}
 	return found;

@@ -330,6 +330,33 @@ static void a_gil_of_a_later_interpreter_is_another_one(void **state)
 	       "hold 140-150 1\n");
 }
 
+/* Its interpreter has ended. Who seems to wait for it is unknown, and its index means none. */
+static void a_gil_that_is_gone_has_no_waiters(void **state)
+{
+	begin_as(false);
+	FEED(GIL, gil, 101, PID, 1, 0, .address = 0x2000, .interpreter = 4);
+	FEED(TAKE, take, 110, A, 1, 0);
+	FEED(WAIT, wait, 120, B, 1, 0);
+	FEED(GIL, gil, 125, PID, 1, EVF_GIL_GONE, .address = 0x3000); /* another one's */
+	FEED(GIL, gil, 130, PID, 1, EVF_GIL_GONE, .address = 0x2000, .interpreter = 4);
+	FEED(TAKE, take, 135, B, 1, 0);
+	FEED(GIL, gil, 140, PID, 1, 0, .address = 0x3000, .interpreter = 5);
+	FEED(TAKE, take, 150, B, 1, 0);
+	assert_int_equal(violations(), 0);
+	expect(160, "12",
+	       "100-110 1 unknown\n"
+	       "100-120 2 unknown\n"
+	       "110-130 1 python\n"
+	       "120-130 2 gil_wait\n"
+	       "hold 110-130 1\n"
+	       "wait 120-130 2\n"
+	       "contention 120-130\n"
+	       "130-150 2 unknown\n"
+	       "150-160 2 python\n"
+	       "130-160 1 unknown\n"
+	       "hold 150-160 2\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +379,7 @@ int main(void)
 		cmocka_unit_test(a_gil_that_is_off_is_not_the_only_one),
 		cmocka_unit_test(a_waiter_for_a_gil_that_is_switched_off_continues_without_it),
 		cmocka_unit_test(a_gil_of_a_later_interpreter_is_another_one),
+		cmocka_unit_test(a_gil_that_is_gone_has_no_waiters),
 	};
 
 	return cmocka_run_group_tests_name("model_gil", tests, NULL, NULL);

@@ -97,7 +97,8 @@ bool ended_choose(void *ctx, const struct world *world, struct world_ended gone)
 	if (builder->error)
 		return false;
 	any = choose_processes(builder, world, gone.processes);
-	return ended_choose_threads(builder, world, gone.threads) || any;
+	any |= ended_choose_threads(builder, world, gone.threads);
+	return ended_choose_gils(builder, world, gone.gils) || any;
 }
 
 /* ── what stands for them ────────────────────────────────────────────────── */
@@ -234,27 +235,6 @@ static void drop_processes(struct report_builder *builder)
 	}
 }
 
-static void move_gils(struct report_builder *builder, const struct world *world)
-{
-	struct gil_fold **link = &builder->gils, *fold;
-	uint32_t position = 0;
-	struct gil *gil;
-
-	while ((gil = world_next_gil(world, &position)))
-		if (gil->process->leaves)
-			ended_move_gil(builder, gil);
-	while ((fold = *link)) {
-		if (!fold->report.gil->process->leaves) {
-			link = &fold->next;
-			continue;
-		}
-		*link = fold->next;
-		dist_done(&fold->report.hold);
-		dist_done(&fold->report.wait);
-		free(fold);
-	}
-}
-
 /* As of a report: process_report.observed_ns. */
 static void add_observed(struct report_builder *builder, const struct world *world)
 {
@@ -296,7 +276,7 @@ void ended_forget(void *ctx, const struct world *world)
 	ended_move_tables(builder);
 	for (fold = builder->processes; fold; fold = fold->next)
 		move_loops(builder, fold);
-	move_gils(builder, world);
+	ended_move_gils(builder, world);
 	move_threads(builder);
 	drop_processes(builder);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* move.c - what was added up of threads, GILs and loops that leave becomes part of what stands for
+/* move.c - what was added up of threads and loops that leave becomes part of what stands for
  * them, and what points to them points there. */
 #include "analysis/ended/ended.h"
 
@@ -53,12 +53,6 @@ static void move_pauses(struct pauses *to, const struct pauses *from)
 		return;
 	to->worst_ns = from->worst_ns;
 	to->stack = from->stack;
-}
-
-/* What leaves may stand for others itself. */
-static uint32_t how_many(uint32_t stands_for)
-{
-	return stands_for ? stands_for : 1;
 }
 
 void ended_move_thread(struct report_builder *builder, struct thread_fold *thread)
@@ -182,35 +176,4 @@ void ended_move_loop(struct report_builder *builder, struct loop_fold *loop)
 		drop_stalls(builder, loop);
 	}
 	loop_fold_free(loop);
-}
-
-/* ── GILs ────────────────────────────────────────────────────────────────── */
-
-void ended_move_gil(struct report_builder *builder, struct gil *gil)
-{
-	const struct gil_fold *from = gil->data;
-	struct ended *ended = builder->ended;
-	struct gil_report *to;
-	struct gil_fold *fold;
-
-	if (!ended->has_gil) {
-		ended->has_gil = true;
-		ended->gil = (struct gil){.process = &ended->process, .mode = gil->mode};
-	}
-	fold = gil_fold(builder, &ended->gil);
-	ended->gil.unknown_ns += gil->unknown_ns;
-	ended->gil.violations += gil->violations;
-	if (!from || !fold)
-		return;
-	to = &fold->report;
-	to->held_ns += from->report.held_ns;
-	to->contended_ns += from->report.contended_ns;
-	to->handoffs += from->report.handoffs;
-	to->forced += from->report.forced;
-	check(builder, dist_merge(&to->hold, &from->report.hold));
-	check(builder, dist_merge(&to->wait, &from->report.wait));
-	if (from->report.longest_wait_ns > to->longest_wait_ns) {
-		to->longest_wait_ns = from->report.longest_wait_ns;
-		to->longest_wait_cut = from->report.longest_wait_cut;
-	}
 }

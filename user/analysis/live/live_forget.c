@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes and threads that the world frees: what is kept of them goes, too. They ended longer ago
- * than the window is long, so the view has lost nothing by it but lines that say nothing. */
+/* Processes, threads and GILs that the world frees: what is kept of them goes, too. They ended
+ * longer ago than the window is long, so the view has lost nothing by it but lines that say
+ * nothing. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@ static bool thread_leaves(const void *entry)
 
 static bool gil_leaves(const void *entry)
 {
-	return (*(const struct gil *const *)entry)->process->leaves;
+	return (*(const struct gil *const *)entry)->leaves;
 }
 
 static bool loop_leaves(const void *entry)
@@ -110,6 +111,22 @@ static void table_forget(struct live *live, struct table *table, leaving leaves,
 	table_done(&old);
 }
 
+/* A thread that stays may have had a GIL that leaves. */
+static void let_go_of_gil(struct live_thread *thread)
+{
+	if (thread->gil && thread->gil->leaves)
+		thread->gil = NULL;
+}
+
+static void forget_gils_of_threads(struct live *live)
+{
+	for (uint32_t i = 0; i < live->step_count; i++)
+		for (uint32_t n = 0; n < live->steps[i].thread_count; n++)
+			let_go_of_gil(&live->steps[i].threads[n]);
+	for (uint32_t i = 0; i < live->threads.count; i++)
+		let_go_of_gil(table_at(&live->threads, i));
+}
+
 /* ── the stage ───────────────────────────────────────────────────────────── */
 
 static void spare_starved(const struct live_starved *list, uint32_t count)
@@ -155,6 +172,7 @@ static void on_forget(void *ctx, const struct world *world)
 	table_forget(live, &live->gils, gil_leaves, NULL);
 	table_forget(live, &live->loops, loop_leaves, loop_sums_done);
 	table_forget(live, &live->process_sums, process_leaves, NULL);
+	forget_gils_of_threads(live);
 	live->process_count = 0; /* until the next step */
 }
 

@@ -265,11 +265,16 @@ static int set_gil(struct kernel_probes *kernel, const struct shared_gil_key *ke
 
 static void remove_gil(struct kernel_probes *kernel, const struct shared_gil_key *key)
 {
-	const struct shared_gil_slot nothing = {0};
+	const struct bpf_map *gils = kernel->maps[PROBES_GILS];
+	struct shared_gil_slot entry = {0};
 	uint32_t slot;
 
-	if (!gil_slots_free(&kernel->gil_slots, key, &slot))
-		(void)update(kernel->maps[PROBES_GILS], &slot, &nothing);
+	if (gil_slots_free(&kernel->gil_slots, key, &slot))
+		return;
+	/* the key alone: a probe that has found it may be reading the rest */
+	(void)bpf_map__lookup_elem(gils, &slot, sizeof(slot), &entry, sizeof(entry), 0);
+	entry.key = (struct shared_gil_key){0};
+	(void)update(gils, &slot, &entry);
 }
 
 static int set_target(const struct kernel_probes *kernel, const uint32_t *pid,

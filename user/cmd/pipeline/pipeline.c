@@ -214,9 +214,10 @@ static int fold_process(void *ctx, const struct process_info *info)
 	return sink_process(&sink, info);
 }
 
-static bool is_end(uint32_t type)
+/* A GIL that is declared may have the index of one that is gone. */
+static bool may_end_something(uint32_t type)
 {
-	return type == EV_PROCESS_EXIT || type == EV_THREAD_EXIT;
+	return type == EV_PROCESS_EXIT || type == EV_THREAD_EXIT || type == EV_GIL;
 }
 
 /* Nothing of the fold's or the world's is held by anybody between two events. */
@@ -225,7 +226,7 @@ static int fold_event(void *ctx, const union event *event)
 	struct pipeline *pipeline = ctx;
 	int err = world_feed(pipeline->world, event);
 
-	if (!err && is_end(event->hdr.type) && !pipeline->growth)
+	if (!err && may_end_something(event->hdr.type) && !pipeline->growth)
 		world_tidy(pipeline->world);
 	return err;
 }

@@ -107,7 +107,7 @@ static void write_gils(struct writing *writing)
 	for (uint32_t i = 0; i < writing->world->gils.count; i++) {
 		const struct gil_machine *g = gil_at(writing->world, i);
 
-		if (!g->retired && !g->pub.process->gone)
+		if (!g->pub.gone && !g->pub.process->gone)
 			put(writing,
 			    (union event){.gil = {.hdr = {.type = EV_GIL,
 							  .tid = g->pub.process->info.pid,
@@ -352,7 +352,7 @@ static void write_none(struct writing *writing, const struct thread_machine *t)
 	if (!process->partial || t->relation != REL_NONE)
 		return;
 	for (const struct gil_machine *g = process->gil_list; g; g = g->next)
-		if (!g->retired)
+		if (!g->pub.gone)
 			PUT(writing, OBSERVE, observe, t, g->pub.index, EVF_OBSERVE_OTHER);
 }
 
@@ -411,7 +411,7 @@ static void write_owners(struct writing *writing)
 		const struct gil_machine *g = gil_at(writing->world, i);
 		unsigned int flags = g->weak || g->announced ? 0 : EVF_OBSERVE_DEFINITE;
 
-		if (g->retired || g->pub.process->gone || !(g->pub.holder || g->pub.free))
+		if (g->pub.gone || g->pub.process->gone || !(g->pub.holder || g->pub.free))
 			continue;
 		flags |= g->pub.holder ? EVF_OBSERVE_LOCKED : g->off ? EVF_OBSERVE_OFF : 0;
 		put(writing,

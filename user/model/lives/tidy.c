@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tidy.c - frees the processes and threads that have ended and that the sink does not need any
- * more, so that a world is as large as what lives, however long it is fed. */
+/* tidy.c - frees the processes, threads and GILs that have ended and that the sink does not need
+ * any more, so that a world is as large as what lives, however long it is fed. */
 #include "model/loss.h"
 #include "model/turn.h"
 
@@ -15,7 +15,7 @@ static bool thread_leaves(const void *item)
 
 static bool gil_leaves(const void *item)
 {
-	return ((const struct gil_machine *)item)->pub.process->leaves;
+	return ((const struct gil_machine *)item)->pub.leaves;
 }
 
 static bool loop_leaves(const void *item)
@@ -58,8 +58,10 @@ static void gil_drop(struct world *w, void *item)
 {
 	struct gil_machine *g = item;
 
-	if (!g->retired)
+	if (!g->pub.gone)
 		w->gil_by_index[g->pub.index] = NULL;
+	gil_process(g)->gone_gils -= g->pub.gone;
+	w->gone.gils -= g->pub.gone && !g->pub.process->gone;
 	free(g);
 	w->object_count--;
 }
@@ -108,7 +110,21 @@ static void process_drop(struct world *w, void *item)
 
 /* ── what points to them ─────────────────────────────────────────────────── */
 
-/* Who has a mutex, or had the GIL before: of the same process. */
+/* Those of a process that leaves are not looked at any more. */
+static void unlink_gils(const struct world *w)
+{
+	for (uint32_t i = 0; i < w->processes.count; i++) {
+		struct gil_machine **link = &process_at(w, i)->gil_list;
+
+		while (!process_at(w, i)->pub.leaves && *link)
+			if ((*link)->pub.leaves)
+				*link = (*link)->next;
+			else
+				link = &(*link)->next;
+	}
+}
+
+/* Who has a mutex, or had the GIL before, and which GIL that was: of the same process. */
 static void forget_owners(const struct world *w)
 {
 	for (uint32_t i = 0; i < w->threads.count; i++) {
@@ -116,6 +132,8 @@ static void forget_owners(const struct world *w)
 
 		if (t->pub.lock.owner && t->pub.lock.owner->leaves)
 			t->pub.lock.owner = NULL;
+		if (t->pub.gil && t->pub.gil->leaves)
+			t->pub.gil = NULL;
 	}
 	for (uint32_t i = 0; i < w->gils.count; i++)
 		if (gil_at(w, i)->previous && gil_at(w, i)->previous->leaves)
@@ -163,7 +181,7 @@ static void spare_owners(const struct world *w)
 		spare(gil_at(w, i)->previous);
 }
 
-/* The threads of a process leave with it. What lives does not leave, whatever is marked. */
+/* Threads and GILs of a process leave with it. What lives does not leave, whatever is marked. */
 static void mark(const struct world *w)
 {
 	for (uint32_t i = 0; i < w->processes.count; i++)
@@ -172,6 +190,11 @@ static void mark(const struct world *w)
 		struct thread *thread = &((struct thread_machine *)w->threads.items[i])->pub;
 
 		thread->leaves = thread->process->leaves || (thread->leaves && thread->gone);
+	}
+	for (uint32_t i = 0; i < w->gils.count; i++) {
+		struct gil *gil = &gil_at(w, i)->pub;
+
+		gil->leaves = gil->process->leaves || (gil->leaves && gil->gone);
 	}
 	spare_owners(w);
 }
@@ -192,6 +215,7 @@ void world_tidy(struct world *w)
 	forget_relatives(w);
 	list_drop(w, &w->moved, thread_leaves, NULL);
 	forget_owners(w);
+	unlink_gils(w);
 	list_drop(w, &w->loops, loop_leaves, loop_drop);
 	list_drop(w, &w->gils, gil_leaves, gil_drop);
 	list_drop(w, &w->threads, thread_leaves, thread_drop);

@@ -430,7 +430,7 @@ static bool thread_leaves(const void *of)
 
 static bool gil_leaves(const void *of)
 {
-	return ((const struct gil *)of)->process->leaves;
+	return ((const struct gil *)of)->leaves;
 }
 
 static bool loop_leaves(const void *of)

@@ -44,6 +44,11 @@ static json_t *dist_json(const struct dist *dist)
 			.max_ns = json_uint(dist->max_ns));
 }
 
+static json_t *stands_for_json(uint32_t count)
+{
+	return count ? json_integer(count) : JSON_LEFT_OUT;
+}
+
 static json_t *gil_json(const struct gil_report *gil)
 {
 	char address[24];
@@ -52,6 +57,7 @@ static json_t *gil_json(const struct gil_report *gil)
 	return JSON_NEW(
 		report_gil, .address = json_string(address),
 		.interpreter = json_integer(gil->gil->interpreter),
+		.stands_for = stands_for_json(gil->gil->stands_for),
 		.held_ns = json_uint(gil->held_ns), .contended_ns = json_uint(gil->contended_ns),
 		.unknown_ns = json_uint(gil->unknown_ns), .handoffs = json_uint(gil->handoffs),
 		.forced = json_uint(gil->forced), .hold = dist_json(&gil->hold),
@@ -164,11 +170,6 @@ static json_t *pauses_json(const struct report *report, const struct pauses *pau
 	return JSON_NEW(report_pauses, .count = json_uint(pauses->count),
 			.ns = json_uint(pauses->ns), .worst_ns = json_uint(pauses->worst_ns),
 			.stack = pauses->stack ? json_stack(report, pauses->stack) : JSON_LEFT_OUT);
-}
-
-static json_t *stands_for_json(uint32_t count)
-{
-	return count ? json_integer(count) : JSON_LEFT_OUT;
 }
 
 static json_t *thread_json(const struct report *report, const struct view_options *options,

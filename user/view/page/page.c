@@ -297,7 +297,7 @@ static void on_forget(void *ctx, const struct world *world)
 
 	forget_loops(&drawing->loops);
 	for (uint32_t position = 0; (gil = world_next_gil(world, &position));)
-		if (gil->process->leaves)
+		if (gil->leaves)
 			object_forget(&drawing->gils, gil);
 	for (uint32_t position = 0; (thread = world_next_thread(world, &position));) {
 		if (!thread->leaves || thread->index >= drawing->thread_room)

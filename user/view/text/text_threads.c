@@ -411,15 +411,24 @@ static void show_pauses(const struct text_page *page, const struct process_repor
 	}
 }
 
+/* Sums over several may exceed the window. */
+static void add_gil_time(struct text_buffer *text, const struct text_page *page,
+			 const struct gil_report *gil, uint64_t ns)
+{
+	if (gil->gil->stands_for)
+		text_add_duration(text, ns);
+	else
+		text_add_share(text, ns, text_window_ns(page->report));
+}
+
 static void show_gil(const struct text_page *page, const struct process_report *process,
 		     const struct gil_report *gil)
 {
-	bool many = process->gil_count > 1, off = !process->process->info.gil_enabled;
-	uint64_t window_ns = text_window_ns(page->report);
+	bool off = !process->process->info.gil_enabled;
 	struct text_buffer heading = {0}, text = {0};
 
 	fputc('\n', page->canvas.file);
-	text_add(&heading, many ? "GIL of interpreter %u" : "GIL", gil->gil->interpreter);
+	text_add_gil(&heading, process, gil);
 	canvas_heading(&page->canvas, &heading);
 	off &= !gil->held_ns && !gil->contended_ns;
 	if (off || gil_is_unseen(page->report, gil)) {
@@ -430,10 +439,10 @@ static void show_gil(const struct text_page *page, const struct process_report *
 		return;
 	}
 	text_add(&text, "held ");
-	text_add_share(&text, gil->held_ns, window_ns);
+	add_gil_time(&text, page, gil, gil->held_ns);
 	text_add(&text, " · contended ");
-	text_add_share(&text, gil->contended_ns, window_ns);
-	text_add(&text, " of the time · ");
+	add_gil_time(&text, page, gil, gil->contended_ns);
+	text_add(&text, gil->gil->stands_for ? " in total · " : " of the time · ");
 	if (!mode_is_cheap(gil->gil->mode)) {
 		text_add_number_of(&text, gil->handoffs, "handoff", "handoffs");
 		text_add(&text, " · ");
@@ -441,7 +450,7 @@ static void show_gil(const struct text_page *page, const struct process_report *
 	text_add_number_of(&text, gil->forced, "forced release", "forced releases");
 	if (gil->unknown_ns >= page->report->stall_ns) {
 		text_add(&text, " · unknown for ");
-		text_add_share(&text, gil->unknown_ns, window_ns);
+		add_gil_time(&text, page, gil, gil->unknown_ns);
 	}
 	canvas_paragraph(&page->canvas, "  ", 2, &text);
 	if (!mode_is_cheap(gil->gil->mode)) /* else only those are known that somebody waited for */
@@ -449,9 +458,36 @@ static void show_gil(const struct text_page *page, const struct process_report *
 	show_dist(&page->canvas, "  wait time  ", &gil->wait);
 }
 
+enum { PAST_GILS_SHOWN = 4 };
+
+/* Of an interpreter that has ended, and nobody waited for it as long as a stall. */
+static bool is_past(const struct text_page *page, const struct gil_report *gil)
+{
+	return gil->gil->gone && !gil->gil->stands_for &&
+	       gil->contended_ns < page->report->stall_ns;
+}
+
 void text_gils(const struct text_page *page, const struct process_report *process)
 {
+	struct text_buffer text = {0};
+	uint32_t past = 0;
+
 	for (uint32_t i = 0; i < process->gil_count; i++)
-		show_gil(page, process, &process->gils[i]);
+		past += is_past(page, &process->gils[i]);
+	if (page->all || past <= PAST_GILS_SHOWN)
+		past = 0;
+	for (uint32_t i = 0; i < process->gil_count; i++)
+		if (!past || !is_past(page, &process->gils[i]))
+			show_gil(page, process, &process->gils[i]);
+	if (past) {
+		fputc('\n', page->canvas.file);
+		text_add(&text,
+			 "%u other interpreters ended; threads waited for the GIL of each "
+			 "for less than ",
+			 past);
+		text_add_duration(&text, page->report->stall_ns);
+		text_add(&text, " (--all shows them).");
+		canvas_paragraph(&page->canvas, "  ", 2, &text);
+	}
 	show_pauses(page, process);
 }

@@ -2,6 +2,30 @@
 /* What the details show with nothing chosen: the totals of the window. */
 "use strict";
 
+/* Their sums, which the lanes do not have. */
+/** @param {Gil} gil @param {Span} range */
+function endedGils({ figures }, range) {
+	const count = figures.stands_for ?? 0;
+
+	return range.whole
+		? element(
+				"section",
+				{},
+				element(
+					"h4",
+					{},
+					`${count > 1 ? "GILs" : "GIL"} of ${manyText(count, "interpreter")} that ended`,
+				),
+				element(
+					"p",
+					{ class: "soft small" },
+					`held ${durationText(figures.held_ns)} · ` +
+						`contended ${durationText(figures.contended_ns)} in total`,
+				),
+			)
+		: null;
+}
+
 class Totals extends DetailsPart {
 	/** @param {Span} range */
 	show(range) {
@@ -23,7 +47,9 @@ class Totals extends DetailsPart {
 			),
 			this.tools(range),
 			...recording.loops.map((loop) => this.loopTotals(loop, range)),
-			...recording.gils.map((gil) => this.gilTotals(gil, range)),
+			...recording.gils.map((gil) =>
+				gil.figures.stands_for ? endedGils(gil, range) : this.gilTotals(gil, range),
+			),
 			...this.threadTotals(range),
 		];
 	}

@@ -98,7 +98,9 @@ class Layout {
 					process: number,
 					open: place < (troubled ? OPEN_PROCESSES_MOST : OPEN_PROCESSES_LEAST),
 				});
-			for (const gil of recording.gils.filter(({ process }) => process === number))
+			for (const gil of recording.gils.filter(
+				({ process, figures }) => process === number && !figures.stands_for,
+			))
 				groups.push({ ...unplaced, kind: "gil", gil });
 			const threads = ordered
 					.filter(({ process }) => process === number)
