@@ -187,6 +187,18 @@ def test_promtool_has_nothing_to_say(scraped):
     assert done.returncode == 0 and not done.stdout + done.stderr, done
 
 
+@pytest.mark.skipif(not PROMTOOL, reason="promtool is not installed")
+def test_the_alerts_are_what_they_say_and_their_metrics_exist(scraped):
+    folder = os.path.join(harness.ROOT, "contrib/prometheus")
+    done = subprocess.run(
+        [PROMTOOL, "test", "rules", f"{folder}/gilscope.test.yml"], text=True, capture_output=True
+    )
+    assert done.returncode == 0, done
+    with open(f"{folder}/gilscope.rules.yml") as rules:
+        wanted = set(re.findall(r"gilscope_\w+", "".join(re.findall("expr: .*", rules.read()))))
+    assert wanted and wanted <= set(re.findall(r"^# TYPE (\w+)", scrape(scraped)[1], re.M))
+
+
 @pytest.mark.skipif(not PROMETHEUS, reason="prometheus is not installed")
 def test_a_real_prometheus_scrapes_them(scraped, tmp_path):
     port = harness.free_port()

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 
 import jsonschema
@@ -210,3 +211,27 @@ def test_a_reader_that_has_gone_ends_it():
             watch.process.wait(10 * harness.PATIENCE)
             assert watch.process.returncode == 1
             assert "cannot be told" in watch.process.stderr.read()
+
+
+def test_a_service_manager_is_told(tmp_path):
+    """By the protocol of sd_notify(3): when it has begun, that it lives, and that it ends."""
+    port, name = harness.free_port(), str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, Service(port):
+        manager.bind(name)
+        manager.settimeout(10 * harness.PATIENCE)
+        variables = {**os.environ, "NOTIFY_SOCKET": name, "WATCHDOG_USEC": "400000"}
+        with Watch(f":{port}", env=variables) as watch:
+            assert manager.recv(100) == b"READY=1"
+            assert [manager.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+            checked(watch)
+        manager.setblocking(False)
+        assert b"STOPPING=1" in drained(manager)
+
+
+def drained(manager):
+    found = []
+    while True:
+        try:
+            found.append(manager.recv(100))
+        except BlockingIOError:
+            return found

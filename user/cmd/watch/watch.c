@@ -17,6 +17,7 @@
 #include "cmd/values.h"
 #include "cmd/watch/endpoint.h"
 #include "cmd/watch/freezes.h"
+#include "cmd/watch/notify.h"
 #include "cmd/watch/recorder.h"
 #include "cmd/watch/standing.h"
 #include "cmd/watch/teller.h"
@@ -46,6 +47,7 @@ struct watcher {
 	struct recorder recorder;
 	struct totals *totals;
 	struct endpoint endpoint;
+	struct notify notify;
 	uint64_t recordings, not_recorded;
 	uint64_t ts_step, ts_findings;
 	bool begun; /* … has been told */
@@ -106,6 +108,7 @@ static int begin(struct watcher *watcher)
 	if (watcher->begun)
 		return 0;
 	watcher->begun = true;
+	notify_send(&watcher->notify, "READY=1");
 	return tell_watch(watcher, EVENT_BEGAN);
 }
 
@@ -365,9 +368,17 @@ static int on_tick(void *ctx, uint64_t ts_known)
 	if (!err)
 		err = serve_recorder(watcher, ts_known, false);
 	endpoint_serve(&watcher->endpoint);
+	notify_alive(&watcher->notify, clock_now_ns());
 	if (!err)
 		err = teller_flush(&watcher->teller);
 	return err ? err : refuse_more(watcher);
+}
+
+static void minute_refers(void *ctx, struct dictionary *dictionary)
+{
+	const struct definition_visit visit = dictionary_keeping(dictionary);
+
+	live_refers(((const struct watcher *)ctx)->live, &visit);
 }
 
 static int append_watcher(struct watcher *watcher)
@@ -383,7 +394,7 @@ static int build(struct watcher *watcher)
 	int err;
 
 	observe_head(&options->observe, &pipeline->head);
-	pipeline->growth = true;
+	pipeline->growth = pipeline->forgets = true;
 	err = pipeline_append_history(pipeline, options->keep_ns, KEEP_BYTES, &watcher->diag);
 	if (!err)
 		err = pipeline_append_fold(pipeline, options->stall_ns, &watcher->diag);
@@ -397,6 +408,8 @@ static int build(struct watcher *watcher)
 	if (!watcher->live || !watcher->totals ||
 	    attribution_add(report_builder_attribution(pipeline->builder),
 			    live_sink(watcher->live)) < 0 ||
+	    dictionary_forgets(pipeline->dictionary,
+			       (struct dictionary_user){.refers = minute_refers, .ctx = watcher}) ||
 	    append_watcher(watcher))
 		return diag_set(&watcher->diag, EXIT_FAILED, -ENOMEM, "no memory");
 	return pipeline_front(pipeline, true, &watcher->diag);
@@ -408,6 +421,7 @@ static int finish(struct watcher *watcher)
 	uint64_t ts = world_window(watcher->pipeline.world).end;
 	int err = announcer_finish(&watcher->announcer);
 
+	notify_send(&watcher->notify, "STOPPING=1");
 	if (!err)
 		err = freezes_tick(&watcher->freezes, watcher->pipeline.world, names(watcher),
 				   UINT64_MAX);
@@ -430,6 +444,7 @@ static void watcher_done(struct watcher *watcher)
 	standing_done(&watcher->standing);
 	teller_done(&watcher->teller);
 	announcer_done(&watcher->announcer);
+	notify_done(&watcher->notify);
 	endpoint_done(&watcher->endpoint);
 	if (watcher->totals)
 		totals_done(watcher->totals);
@@ -448,7 +463,7 @@ static uint32_t find_wanted(void *ctx, uint32_t *pids, uint32_t most)
 }
 
 /* Waits for the service, if it is not there yet. */
-static void wait_for_targets(struct options *options)
+static void wait_for_targets(struct watcher *watcher, struct options *options)
 {
 	struct observe_options *observe = &options->observe;
 	const struct timespec pause = {.tv_nsec = PAUSE_NS};
@@ -463,6 +478,7 @@ static void wait_for_targets(struct options *options)
 			fprintf(stderr, "gilscope: waiting for a Python process that %s means.\n",
 				options->selectors.list[0]);
 		said = true;
+		notify_alive(&watcher->notify, clock_now_ns());
 		nanosleep(&pause, NULL);
 	}
 }
@@ -471,7 +487,8 @@ static int watch(struct watcher *watcher, struct options *options)
 {
 	int err = 0;
 
-	wait_for_targets(options);
+	notify_begin(&watcher->notify);
+	wait_for_targets(watcher, options);
 	if (options->recordings)
 		err = recorder_enter(options->recordings, &watcher->diag);
 	if (!err && options->metrics)

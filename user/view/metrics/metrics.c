@@ -280,6 +280,13 @@ static void put_functions(const struct metrics_out *out, const struct totals *to
 	}
 }
 
+/* Has a series from the begin, so that its first increase can be seen. */
+static bool is_common(int signal)
+{
+	return signal == SIGKILL || signal == SIGSEGV || signal == SIGABRT || signal == SIGTERM ||
+	       signal == SIGBUS;
+}
+
 static void put_deaths(const struct metrics_out *out, const struct totals *totals)
 {
 	head(out, "_worker_deaths", "counter", UNIT_COUNT,
@@ -287,7 +294,7 @@ static void put_deaths(const struct metrics_out *out, const struct totals *total
 	for (int i = 0; i < 65; i++) {
 		struct text_buffer text = {0};
 
-		if (i && !totals->deaths[i] && i != SIGKILL)
+		if (i && !totals->deaths[i] && !is_common(i))
 			continue;
 		if (i)
 			text_add_signal(&text, i);
