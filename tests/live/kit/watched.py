@@ -80,8 +80,9 @@ class Service:
 class Watch(harness.Running):
     """Its events, as they are told."""
 
-    def __init__(self, *arguments, **popen):
-        super().__init__("watch", "--json", *arguments, prefix=harness.undisturbed(), **popen)
+    def __init__(self, *arguments, prefix=None, **popen):
+        prefix = harness.undisturbed() if prefix is None else prefix
+        super().__init__("watch", "--json", *arguments, prefix=prefix, **popen)
         self.events = []
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -101,8 +102,10 @@ class Watch(harness.Running):
             time.sleep(0.02)
         raise AssertionError(f"no {event} {state or ''} {fields} in {self.events}")
 
-    def end(self):
-        self.signal()
+    def end(self, signal=True):
+        """Ctrl-C, unless it ends by itself."""
+        if signal:
+            self.signal()
         self.process.wait(30 * harness.PATIENCE)
         self._thread.join(10)
         return self.events
