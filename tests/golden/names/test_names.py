@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from test_exports import WITH_STACKS
-from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE, report
+from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE
 
 # more than are kept, and three frames for each stack
 TEXTS, STACKS, FRAMES = 82_000, 100_000, 3
@@ -116,16 +116,34 @@ def compared(text):
     return made
 
 
-@pytest.mark.parametrize("script", WITH_STACKS, ids=lambda script: script.stem)
-def test_however_many_names_there_are_the_report_has_all(script, tmp_path):
-    path = tmp_path / "flooded.script"
-    path.write_text(flooded(script, 2))
+def report_of(path, *options):
     result = subprocess.run(
-        [GILSCOPE, "report", "--json", path],
+        [GILSCOPE, "report", "--json", *options, path],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         timeout=120,
         check=False,
     )
     assert result.returncode in (EXIT_OK, EXIT_PARTIAL), result.stderr.decode()
-    assert compared(result.stdout) == compared(report(script, "--json")[0])
+    return compared(result.stdout)
+
+
+@pytest.mark.parametrize("script", WITH_STACKS, ids=lambda script: script.stem)
+def test_however_many_names_there_are_the_report_has_all(script, tmp_path):
+    path = tmp_path / "flooded.script"
+    path.write_text(flooded(script, 2))
+    assert report_of(path) == report_of(script)
+
+
+PARTS = [s for s in WITH_STACKS if s.stem in ("blame", "locks", "pools", "slept_on", "deadlock")]
+
+
+@pytest.mark.parametrize("script", PARTS, ids=lambda script: script.stem)
+def test_a_part_has_the_names_of_what_was_defined_long_before_it(script, tmp_path):
+    """Its begin says how threads are called, and where they sleep."""
+    times = [line.split()[0] for line in script.read_text().splitlines() if is_event(line)]
+    begin, part = float(times[0]), f"--from={float(times[-2]) - float(times[0]):.6f}s"
+    assert begin
+    path = tmp_path / "flooded.script"
+    path.write_text(flooded(script, 2))
+    assert report_of(path, part) == report_of(script, part)

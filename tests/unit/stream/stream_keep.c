@@ -244,6 +244,59 @@ static void a_loss_that_lasts_into_the_while_stays_one(void **state)
 	assert_int_equal(count(EV_OBSERVE, NULL), 0);
 }
 
+static void define_texts(uint32_t count)
+{
+	static uint32_t made = 1;
+	char text[16];
+
+	for (uint32_t i = 0; i < count; i++) {
+		snprintf(text, sizeof(text), "%u", ++made);
+		assert_int_equal(dictionary_define(names, &(struct definition){.kind = DEFINE_TEXT,
+									       .id = made,
+									       .text = text}),
+				 0);
+	}
+}
+
+static const struct kept_definition *text_of_name(const union event *event)
+{
+	for (size_t i = 0; i < written.defined; i++)
+		if (written.definitions[i].kind == DEFINE_TEXT &&
+		    written.definitions[i].id == event->python_name.text)
+			return &written.definitions[i];
+	return NULL;
+}
+
+/* However many others there are: what the state or an event in the window refers to is known, and
+ * has a number of the new recording. */
+static void what_is_kept_has_its_names(void **state)
+{
+	union event name = {
+		.python_name = {.hdr = {.ts = 900 * MS, .tid = LOOP, .type = EV_PYTHON_NAME},
+				.text = DEFINE_TEXTS_MAX / 2 + 1}};
+	struct stream_sink sink;
+	union event copy, last = {0};
+
+	begin(200 * MS, 1 << 20);
+	sink = keep_sink(memory);
+	define_texts(DEFINE_TEXTS_MAX / 2);
+	assert_int_equal(sink_event(&sink, dictionary_translate(names, &name, &copy)), 0);
+	define_texts(3 * DEFINE_TEXTS_MAX);
+	assert_int_equal(keep_advance(memory, 1000 * MS), 0);
+	assert_int_equal(keep_begin(memory), 800 * MS);
+	write_and_read();
+	assert_int_equal(count(EV_PYTHON_NAME, &last), 2);
+	assert_int_equal(last.hdr.tid, LOOP);
+	assert_string_equal(text_of_name(&last)->texts[0], "32769");
+	for (size_t i = 0; i < written.length; i++)
+		if (!written.items[i].is_process &&
+		    written.items[i].event.hdr.type == EV_PYTHON_NAME &&
+		    written.items[i].event.hdr.tid == WORKER)
+			assert_string_equal(text_of_name(&written.items[i].event)->texts[0],
+					    "a worker");
+	assert_int_equal(written.defined, 2);
+}
+
 /* The report of the history window. */
 static const struct stall *stall_of(struct world **ret_world, struct report_builder **ret_builder)
 {
@@ -333,6 +386,7 @@ int main(void)
 		TEST(who_is_gone_is_forgotten),
 		TEST(a_loss_that_lasts_into_the_while_stays_one),
 		TEST(a_hang_longer_than_the_while_is_a_stall_with_its_stack),
+		TEST(what_is_kept_has_its_names),
 		TEST(before_a_window_there_is_nothing_and_errors_come_back),
 	};
 
