@@ -411,6 +411,88 @@ static void too_many_handlers_are_one(void **state)
 	free(many);
 }
 
+struct visited {
+	uint32_t ids[DEFINE_KINDS][16], count[DEFINE_KINDS];
+};
+
+static void note_visited(void *ctx, enum definition_kind kind, uint32_t id)
+{
+	struct visited *visited = ctx;
+
+	for (uint32_t i = 0; i < visited->count[kind]; i++)
+		if (visited->ids[kind][i] == id)
+			return;
+	if (id && visited->count[kind] < 16)
+		visited->ids[kind][visited->count[kind]++] = id;
+}
+
+static bool has_visited(const struct visited *visited, enum definition_kind kind, uint32_t id)
+{
+	for (uint32_t i = 0; i < visited->count[kind]; i++)
+		if (visited->ids[kind][i] == id)
+			return true;
+	return false;
+}
+
+/* What a view shows is kept, also when the report has let go of it. */
+static void it_refers_to_what_it_shows(void **state)
+{
+	struct history *run = *state;
+	struct visited visited = {0};
+	const struct definition_visit visit = {note_visited, &visited};
+	struct stack_share share = {.stack = 31, .task = 32, .file = 33};
+	struct turn_part part = {.handler = {HANDLER_TASK, 0, {41, 1}}, .task = 42, .stack = 43};
+	struct pool_function function = {.handler = {HANDLER_ROUTE, 0, {51, 1}}, .stack = 52};
+	struct pool_report pool = {
+		.process = &run->process, .functions = &function, .function_count = 1};
+	struct wait_flame wait = {.waiter = &run->threads[0],
+				  .holder = &run->threads[1],
+				  .waiter_stack = 61,
+				  .holder_stack = 62,
+				  .ns = MS};
+	static const struct {
+		enum definition_kind kind;
+		uint32_t id;
+	} expected[] = {{DEFINE_STACK, 21},  {DEFINE_FUNCTION, 22}, {DEFINE_STACK, 31},
+			{DEFINE_TEXT, 32},   {DEFINE_TEXT, 33},	    {DEFINE_FUNCTION, 41},
+			{DEFINE_TEXT, 42},   {DEFINE_STACK, 43},    {DEFINE_FUNCTION, 51},
+			{DEFINE_STACK, 52},  {DEFINE_STACK, 61},    {DEFINE_STACK, 62},
+			{DEFINE_FUNCTION, 1}};
+
+	run->report.window.end += STEP_MS * MS;
+	run->stalls[0] = (struct stall){.start = 1100 * MS,
+					.end = 1200 * MS,
+					.whole = true,
+					.cause = TS_BLOCKED,
+					.stack = 21,
+					.culprit = {HANDLER_ROUTE, 0, {22, 5}},
+					.parts = &part,
+					.part_count = 1};
+	run->stalls[0].what.stacks = &share;
+	run->stalls[0].what.stack_count = 1;
+	run->loop_report.stall_count = 1;
+	run->blame[0].loop.ns[TS_PYTHON] = MS;
+	run->report.blame_count = 1;
+	run->report.pools = &pool;
+	run->report.pool_count = 1;
+	pool.busy_ns = function.ns = function.stack_ns = MS;
+	pool.threads = 1;
+	run->report.wait_flames = &wait;
+	run->report.wait_flame_count = 1;
+	run->loop_report.loop = NULL;
+	run->process_report.loop_count = 0; /* waits are shown of processes without loops */
+	assert_int_equal(live_update(run->live, &run->report), 0);
+	run->loop_report.loop = &run->loop;
+	run->process_report.loop_count = 1;
+	run->report.wait_flame_count = run->report.pool_count = 0;
+	run->report.window.end += STEP_MS * MS;
+	assert_int_equal(live_update(run->live, &run->report), 0);
+	live_refers(run->live, &visit);
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+		if (!has_visited(&visited, expected[i].kind, expected[i].id))
+			fail_msg("kind %d: %u", expected[i].kind, expected[i].id);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,6 +503,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_ongoing_stall_counts_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_stalls_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_handlers_are_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(it_refers_to_what_it_shows, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -264,6 +264,7 @@ static const struct kept_definition *text_of_name(const union event *event)
 		if (written.definitions[i].kind == DEFINE_TEXT &&
 		    written.definitions[i].id == event->python_name.text)
 			return &written.definitions[i];
+	fail_msg("the text %u is not defined", event->python_name.text);
 	return NULL;
 }
 
