@@ -59,15 +59,16 @@ def found(script):
     return json.loads(report(script, "--json")[0])
 
 
+INSTANTS = {"start_ns", "end_ns", "worst_start_ns", "at_ns", "seen_ns"}
+
+
 def moved(value, origin):
     """A report with all instants relative to the origin."""
     if isinstance(value, list):
         return [moved(item, origin) for item in value]
     if isinstance(value, dict):
         return {
-            key: item - origin
-            if key in ("start_ns", "end_ns", "worst_start_ns", "at_ns") and item is not None
-            else moved(item, origin)
+            key: item - origin if key in INSTANTS and item is not None else moved(item, origin)
             for key, item in value.items()
         }
     return value

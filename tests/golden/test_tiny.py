@@ -16,7 +16,7 @@ import crafted
 from crafted import write
 from test_golden import EXIT_OK, EXIT_PARTIAL, GILSCOPE
 
-HANGS_S, LIMIT_MB = 120, 300  # CPU time after which a run is considered hung
+HANGS_S, LIMIT_MB = 120, 320  # CPU time after which a run is considered hung
 STEPS = f"{GILSCOPE}-steps"
 # a world accepts only so many of these, so the product is bounded there
 COUNTS = {"gils": 250, "births_of_gils": 250, "losses_of_gils": 250, "exits": 250}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "analysis/ended/ended.h"
+#include "analysis/last/last.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -152,6 +153,7 @@ static void on_interval(void *ctx, const struct interval *i)
 
 	if (!thread)
 		return;
+	last_interval(builder, thread, i);
 	thread->report.states.ns[i->state] += dur;
 	if (i->state == TS_GIL_WAIT)
 		add_wait(builder, i);
@@ -184,8 +186,10 @@ static void on_sample(void *ctx, const struct sample *sample)
 	report->stack_evidence.missing += !sample->stack;
 	report->stack_evidence.torn += (sample->flags & EVF_STACK_TORN) != 0;
 	report->stack_evidence.unsure += handler_unsure_of(builder, sample->stack);
-	if (report->stacks && thread_fold(builder, sample->thread))
+	if (report->stacks && thread_fold(builder, sample->thread)) {
 		pools_sample(builder, sample->thread->data, sample);
+		last_sample(builder, sample->thread->data, sample);
+	}
 	if (report->stacks && report->finder && report->names)
 		handler_note(report->finder, report->names, sample->stack,
 			     sample->stack ? sample->root : 0);

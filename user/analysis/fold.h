@@ -53,6 +53,7 @@ struct thread_fold {
 	bool following;
 	uint32_t wait_stack;	      /* where the thread waits */
 	struct breakdown waiting_for; /* who had the GIL */
+	struct last *last;	      /* its latest second (last/last.h); NULL: unknown */
 };
 
 struct gil_fold {
@@ -198,7 +199,9 @@ struct report_builder {
 	struct table left_out; /* struct handler_entry: unlisted stalls, by culprit */
 	size_t stall_bytes;    /* memory of all listed stalls */
 	uint32_t long_waits;   /* breakdowns that starved.c has made */
-	struct report report;  /* the latest */
+	struct last *lasts;    /* last/last.h: the latest that had something new first */
+	uint32_t last_count;
+	struct report report; /* the latest */
 };
 
 /*

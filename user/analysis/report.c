@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "analysis/ended/ended.h"
+#include "analysis/last/last.h"
 
 static void tables_init(struct report_builder *builder)
 {
@@ -102,6 +103,7 @@ void report_clear(struct report_builder *builder)
 			breakdown_done(&process->threads[i].starved.what);
 			starvation_free(process->threads[i].waiting);
 		}
+		free(process->last);
 		free(process->gils);
 		free(process->threads);
 		free(process->loops);
@@ -139,6 +141,7 @@ static void thread_fold_free(struct thread_fold *thread)
 {
 	breakdown_done(&thread->report.starved.what);
 	breakdown_done(&thread->waiting_for);
+	free(thread->last);
 	free(thread);
 }
 
@@ -467,6 +470,8 @@ int report_builder_finish(struct report_builder *builder, const struct world *wo
 	if (err < 0)
 		return err;
 	err = report_fill(builder, world);
+	if (err == 0)
+		err = last_report(builder);
 	if (err == 0)
 		err = report_pools(builder);
 	if (err == 0)

@@ -362,11 +362,35 @@ static inline uint64_t loop_stall_count(const struct loop_report *loop)
 	return loop->stall_count + loop->stalls_left_out;
 }
 
+/* What the threads of a process did right before it ended: Python threads, and those that run a
+ * loop. */
+#define LAST_THREADS_MAX 8
+struct last_thread {
+	const struct thread *thread;
+	bool loop;
+	struct state_sums states; /* in that time, as long as it lived */
+	uint64_t held_ns;	  /* it had a GIL, whatever it did */
+	uint32_t stack, native;	  /* the latest that was seen of it; 0: none … */
+	uint64_t ts_stack;	  /* … then, perhaps before that time */
+	struct handler handler;	  /* of that stack */
+};
+struct last_moments {
+	/* a second, or up to 67 ms more; less if it was not observed for longer. Equal: nothing is
+	 * known of it */
+	uint64_t start, end;
+	/* threads of loops first, then who had the GIL longest, then who did most */
+	struct last_thread threads[LAST_THREADS_MAX];
+	uint32_t count;
+	uint32_t others;		/* further threads, nearly all of which slept, … */
+	struct state_sums other_states; /* … together */
+};
+
 struct process_report {
 	const struct process *process;
-	struct state_sums states; /* of its threads, below */
-	uint64_t observed_ns;	  /* as long as its oldest thread; 0: unknown */
-	struct handler crashed;	  /* of process.crash.stack */
+	struct state_sums states;  /* of its threads, below */
+	uint64_t observed_ns;	   /* as long as its oldest thread; 0: unknown */
+	struct handler crashed;	   /* of process.crash.stack */
+	struct last_moments *last; /* of one that has ended, and how is known; else NULL */
 	struct gil_report *gils;
 	uint32_t gil_count;
 	struct thread_report

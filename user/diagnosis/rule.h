@@ -42,6 +42,12 @@ void collector_add_whole(struct collector *collector, const struct finding *find
  * one. */
 void collector_add_death(struct collector *collector, const struct finding *finding);
 
+/* rules/last_moments.c: adds ". In its last 1.03 s, its event loop was waiting for the GIL for 702
+ * ms, last seen in poll (app.py:9). 'hog' (111) had the GIL for 702 ms, last seen in keep
+ * (app.py:3)". Nothing of what is not known. */
+void text_add_last_moments(struct text_buffer *text, const struct report *report,
+			   const struct last_moments *last);
+
 struct rule {
 	/* Either may be NULL. */
 	void (*stall)(struct collector *collector, const struct stall_view *view);

@@ -63,6 +63,7 @@ def check_laws(report, alive=()):
             f"threads hold the GIL for {held} ns, it is held for {held_ns}: "
             f"{[(thread['tid'], thread['states']) for thread in process['threads']]}"
         )
+        check_last(process)
         for loop in process["loops"]:
             before = window["start_ns"]
             for stall in loop["stalls"]:
@@ -73,6 +74,21 @@ def check_laws(report, alive=()):
     check_losses(report)
     check_blame(report)
     check_findings(report)
+
+
+def check_last(process):
+    """Of a process that has ended: no thread did more than there was time."""
+    last = process.get("death", {}).get("last")
+    if not last:
+        return
+    whole = last["end_ns"] - last["start_ns"]
+    assert 0 < whole <= 1_075_000_000, last
+    for thread in last["threads"]:
+        assert total(thread["states"]) <= whole and thread["held_ns"] <= whole, thread
+        assert thread["seen_ns"] <= last["end_ns"] if "seen_ns" in thread else not thread["stack"]
+    assert total(last["other_states"]) <= last["others"] * whole, last
+    loops = [thread["loop"] for thread in last["threads"]]
+    assert loops == sorted(loops, reverse=True), last
 
 
 def check_losses(report):

@@ -16,9 +16,13 @@ import laws
 EDGE_NS = 20_000_000
 
 # A supervisor that does to its workers what it is told, a line each: what the worker shall do, and
-# the signal that it gets 0.3 s later (0: none). It answers when the worker has ended.
+# the signal that it gets some time later (0: none). It answers when the worker has ended.
 SUPERVISOR = """
-import multiprocessing, os, sys, time
+import itertools, multiprocessing, os, sys, threading, time
+
+def keep(ready):
+    ready.put(time.monotonic_ns())
+    sum(itertools.repeat(1))  # one call, which does not release the GIL
 
 def block(seconds):
     time.sleep(seconds)
@@ -34,6 +38,12 @@ def work(what, ready):
     import asyncio
     async def main():
         await asyncio.sleep(0.3)  # until it is covered
+        if what == "hog":
+            threading.Thread(target=time.sleep, args=(60,), daemon=True, name="still").start()
+            await asyncio.sleep(0.8)
+            threading.Thread(target=keep, args=(ready,), daemon=True, name="hog").start()
+            while True:
+                await asyncio.sleep(0.01)
         ready.put(time.monotonic_ns())
         if what == "block":
             block(60)
@@ -61,7 +71,7 @@ if __name__ == "__main__":
         print(worker.pid, flush=True)
         began_ns = ready.get()
         if int(number):
-            time.sleep(0.3)
+            time.sleep(0.7 if what == "hog" else 0.3)
             os.kill(worker.pid, int(number))
         sent_ns = time.monotonic_ns()
         worker.join()
@@ -84,10 +94,10 @@ def end_of(app):
     return map(int, app.process.stdout.readline().split())
 
 
-def observe(app, what, number=0):
+def observe(app, what, number=0, *options):
     """(the dead worker as it is reported, the findings about deaths, when it began to do that, when
     the signal was sent, when its end was known)"""
-    with harness.attach(app) as running:
+    with harness.attach(app, *options) as running:
         pid = tell(app, what, number)
         began_ns, sent_ns, ended_ns = end_of(app)
         time.sleep(0.1)
@@ -114,6 +124,41 @@ def test_a_worker_killed_by_its_supervisor(supervisor):
     (finding,) = deaths
     assert f"killed by SIGKILL from process {supervisor.pid} (" in finding["text"]
     assert "its event loop had been stalled for " in finding["text"] and "main (" in finding["text"]
+    loop, last = death["last"]["threads"][0], death["last"]
+    assert last["start_ns"] < began_ns and 0 <= death["at_ns"] - last["end_ns"] < EDGE_NS
+    assert loop["tid"] == worker["pid"] and loop["loop"]
+    assert laws.total(loop["states"]) == last["end_ns"] - last["start_ns"]
+    blocked_ns = min(sent_ns, last["end_ns"]) - began_ns
+    assert abs(loop["states"]["blocked"] - blocked_ns) < EDGE_NS
+    assert "block" in [frame["function"] for frame in loop["stack"]]
+    assert began_ns <= loop["seen_ns"] <= death["at_ns"]
+    assert "its event loop was in blocking calls for " in finding["text"]
+
+
+@pytest.mark.parametrize("mode", ["exact", "edges"])
+def test_what_its_threads_did_in_its_last_second(supervisor, mode):
+    """One has the GIL, for which the loop waits, and one sleeps."""
+    worker, (finding,), began_ns, sent_ns, _ = observe(
+        supervisor, "hog", signal.SIGKILL, "--mode", mode
+    )
+    last = worker["death"]["last"]
+    whole_ns, kept_ns = last["end_ns"] - last["start_ns"], sent_ns - began_ns
+    assert 1_000_000_000 <= whole_ns <= 1_075_000_000 and kept_ns >= 700_000_000
+    loop, hog, *others = last["threads"]
+    assert (loop["tid"], loop["loop"]) == (worker["pid"], True)
+    assert laws.total(loop["states"]) == whole_ns
+    # its timer runs out at most 10 ms after the other one has the GIL
+    assert kept_ns - 2 * EDGE_NS < loop["states"]["gil_wait"] < kept_ns + EDGE_NS
+    assert loop["states"]["idle"] > whole_ns - kept_ns - 3 * EDGE_NS
+    (named,) = [thread for thread in worker["threads"] if thread["python_name"] == "hog"]
+    assert hog["tid"] == named["tid"] and hog["held_ns"] > kept_ns - EDGE_NS
+    assert "keep" in [frame["function"] for frame in hog["stack"]], hog
+    assert began_ns <= hog["seen_ns"] <= worker["death"]["at_ns"]
+    assert not others and last["others"] == 1
+    assert last["other_states"]["blocked"] > whole_ns - EDGE_NS
+    text = finding["text"]
+    assert ", its event loop was waiting for the GIL for " in text
+    assert f"'hog' ({hog['tid']}) had the GIL for " in text and "last seen in keep (" in text
 
 
 def test_a_worker_that_crashes(supervisor):

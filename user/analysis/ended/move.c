@@ -2,6 +2,7 @@
 /* move.c - what was added up of threads and loops that leave becomes part of what stands for
  * them, and what points to them points there. */
 #include "analysis/ended/ended.h"
+#include "analysis/last/last.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -81,6 +82,7 @@ void ended_move_thread(struct report_builder *builder, struct thread_fold *threa
 		drop_waits(builder, &thread->report.starved.what);
 	}
 	drop_waits(builder, &thread->waiting_for);
+	last_free(builder, thread);
 	free(thread);
 }
 

@@ -2,6 +2,7 @@
 #include "analysis/refers/refers.h"
 
 #include "analysis/ended/ended.h"
+#include "analysis/last/last.h"
 #include "analysis/refers/attribution_state.h"
 
 /* ── parts of a report ───────────────────────────────────────────────────── */
@@ -137,6 +138,10 @@ static void thread_fold_refers(const struct thread_fold *thread,
 	visit_definition(visit, DEFINE_FUNCTION, thread->job);
 	visit_definition(visit, DEFINE_STACK, thread->wait_stack);
 	breakdown_refers(&thread->waiting_for, visit);
+	if (!thread->last)
+		return;
+	visit_definition(visit, DEFINE_STACK, thread->last->stack);
+	visit_definition(visit, DEFINE_FUNCTION, thread->last->native);
 }
 
 /* The stacks of `flames` and `waits` may be forgotten: flames_leave(). */
@@ -156,14 +161,25 @@ static void tables_refer(const struct report_builder *builder, const struct defi
 			       visit);
 }
 
+static void last_refers(const struct last_moments *last, const struct definition_visit *visit)
+{
+	for (uint32_t i = 0; last && i < last->count; i++) {
+		visit_definition(visit, DEFINE_STACK, last->threads[i].stack);
+		visit_definition(visit, DEFINE_FUNCTION, last->threads[i].native);
+		handler_refers(&last->threads[i].handler, visit);
+	}
+}
+
 static void report_refers(const struct report *report, const struct definition_visit *visit)
 {
 	for (uint32_t i = 0; i < report->blame_count; i++)
 		handler_refers(&report->blame[i].handler, visit);
 	for (uint32_t i = 0; i < report->pool_count; i++)
 		pool_refers(&report->pools[i], visit);
-	for (uint32_t i = 0; i < report->process_count; i++)
+	for (uint32_t i = 0; i < report->process_count; i++) {
 		handler_refers(&report->processes[i].crashed, visit);
+		last_refers(report->processes[i].last, visit);
+	}
 }
 
 static void ref_refers(const struct stack_ref *ref, const struct definition_visit *visit)

@@ -213,6 +213,17 @@ static void add_place(struct text_buffer *text, const struct report *report,
 	}
 }
 
+static void add_stall(struct text_buffer *text, const struct report *report,
+		      const struct stall *stall)
+{
+	text_add(text, "; its event loop had been stalled for ");
+	text_add_duration(text, stall->end - stall->start);
+	if (stall->handler.role == HANDLER_NONE)
+		return;
+	text_add(text, ", in ");
+	text_add_frame(text, report, &stall->handler.frame);
+}
+
 static void text_died(struct text_buffer *text, const struct report *report,
 		      const struct finding *finding)
 {
@@ -233,14 +244,10 @@ static void text_died(struct text_buffer *text, const struct report *report,
 	text_add_time(text, report, process->death.ts);
 	if (has_place(process))
 		add_place(text, report, finding->died);
-	if (!finding->stall)
-		return;
-	text_add(text, "; its event loop had been stalled for ");
-	text_add_duration(text, finding->stall->end - finding->stall->start);
-	if (finding->stall->handler.role == HANDLER_NONE)
-		return;
-	text_add(text, ", in ");
-	text_add_frame(text, report, &finding->stall->handler.frame);
+	if (finding->stall)
+		add_stall(text, report, finding->stall);
+	if (finding->count == 1 && finding->died->last)
+		text_add_last_moments(text, report, finding->died->last);
 }
 
 /* Its parent ended it, or told it to abort, which it did. */

@@ -392,7 +392,7 @@ static json_t *process_json(const struct report *report, const struct view_optio
 		.gc = json_string(info->gc ? fact_name(&gc_names, info->gc) : "none"),
 		.sites = sites_json(process),
 		.children = process->child_count ? json_children(report, process) : JSON_LEFT_OUT,
-		.pools = json_pools(report, process), .death = json_death(report, options, process),
+		.pools = json_pools(report, process), .death = json_death(report, options, seen),
 		.world_stopped = pauses_json(report, &pauses), .lost = json_count(process->lost));
 }
 

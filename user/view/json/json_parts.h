@@ -25,7 +25,7 @@ json_t *json_time(const struct view_options *options, uint64_t ts);
 json_t *json_outside(uint32_t pid);
 /* JSON_LEFT_OUT if it did not end, or that was not seen. */
 json_t *json_death(const struct report *report, const struct view_options *options,
-		   const struct process *process);
+		   const struct process_report *process);
 /* null for HANDLER_NONE. */
 json_t *json_handler(const struct report *report, const struct handler *handler);
 /* The processes below this one that run event loops. */
