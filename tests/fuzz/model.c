@@ -37,7 +37,8 @@ static void on_sample(void *ctx, const struct sample *sample)
 	const uint64_t *end = sample->thread->data;
 
 	require(!sample->thread->gone && *end <= sample->ts);
-	require(!sample->seen_by || (sample->gil && sample->gil->holder == sample->thread));
+	require(!sample->seen_by ||
+		(sample->gil && gil_last_holder(sample->gil) == sample->thread));
 }
 
 static void on_thread(void *ctx, struct thread *thread)
@@ -63,6 +64,43 @@ static void on_turn(void *ctx, const struct turn *turn)
 	turn->loop->data = NULL;
 }
 
+/* All that are gone go. */
+static bool on_choose(void *ctx, const struct world *world, struct world_ended ended)
+{
+	uint32_t position = 0, threads = 0, gils = 0;
+	struct process *process;
+	struct thread *thread;
+	struct gil *gil;
+
+	while ((process = world_next_process(world, &position)))
+		process->leaves = process->gone;
+	for (position = 0; (thread = world_next_thread(world, &position));) {
+		thread->leaves = thread->gone;
+		threads += thread->gone && !thread->process->gone;
+	}
+	for (position = 0; (gil = world_next_gil(world, &position));) {
+		gil->leaves = gil->gone;
+		gils += gil->gone && !gil->process->gone;
+		require(!gil->gone || (!gil->holder && !gil->observed && !gil->waiting));
+	}
+	require(threads == ended.threads && gils == ended.gils);
+	return true;
+}
+
+static void on_forget(void *ctx, const struct world *world)
+{
+	uint32_t position = 0;
+	struct thread *thread;
+	struct gil *gil;
+
+	while ((thread = world_next_thread(world, &position)))
+		if (thread->leaves)
+			free(thread->data);
+	for (position = 0; (gil = world_next_gil(world, &position));)
+		if (gil->leaves)
+			free(gil->data);
+}
+
 /* Prefers small numbers, so that events refer to the same things more often. */
 static void tame(union event *event, uint64_t *ts)
 {
@@ -72,6 +110,8 @@ static void tame(union event *event, uint64_t *ts)
 	event->hdr.aux %= 4;
 	if (event->hdr.type == EV_THREAD)
 		event->thread.pid %= 8;
+	if (event->hdr.type == EV_GIL)
+		event->gil.address %= 2;
 	if (event->hdr.type == EV_LOST)
 		event->lost.last_ts = *ts + (event->lost.last_ts & 0xff);
 	if (event->hdr.type == EV_LOST && event->lost.count & 1)
@@ -90,14 +130,16 @@ static void tame(union event *event, uint64_t *ts)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	bool wild = size && data[0] & 1, partial = size && data[0] & 2, tidy = size && data[0] & 4;
 	const struct model_sink sink = {.thread = on_thread,
+					.choose = tidy ? on_choose : NULL,
+					.forget = on_forget,
 					.interval = on_interval,
 					.sample = on_sample,
 					.turn_begin = on_turn_begin,
 					.turn_cancel = on_turn_cancel,
 					.turn = on_turn,
 					.ctx = &turning};
-	bool wild = size && data[0] & 1, partial = size && data[0] & 2;
 	struct world *world = world_new(sink, partial ? MODE_EDGES : MODE_EXACT);
 	uint32_t position = 0;
 	uint64_t ts = 1;
@@ -111,6 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!wild)
 			tame(&event, &ts);
 		require(world_feed(world, &event) == 0);
+		world_tidy(world);
 	}
 	world_end(world, world_window(world).end);
 	for (struct thread *thread; (thread = world_next_thread(world, &position));)

@@ -146,7 +146,7 @@ def test_what_its_threads_did_in_its_last_second(supervisor, mode):
     assert 1_000_000_000 <= whole_ns <= 1_075_000_000 and kept_ns >= 700_000_000
     loop, hog, *others = last["threads"]
     assert (loop["tid"], loop["loop"]) == (worker["pid"], True)
-    assert laws.total(loop["states"]) == whole_ns
+    assert 0 <= whole_ns - laws.total(loop["states"]) < EDGE_NS  # they do not end at once
     # its timer runs out at most 10 ms after the other one has the GIL
     assert kept_ns - 2 * EDGE_NS < loop["states"]["gil_wait"] < kept_ns + EDGE_NS
     assert loop["states"]["idle"] > whole_ns - kept_ns - 3 * EDGE_NS
