@@ -181,6 +181,8 @@ def test_a_worker_that_aborts(supervisor):
     worker, (finding,), *_ = observe(supervisor, "abort")
     assert worker["death"]["signal"] == "SIGABRT" and worker["death"]["sent"] is None
     assert "SIGABRT" in finding["text"] and "faulthandler" in finding["advice"]
+    loop, last = worker["death"]["last"]["threads"][0], worker["death"]["last"]
+    assert loop["loop"] and loop["states"]["idle"] > (last["end_ns"] - last["start_ns"]) / 2
 
 
 def test_a_worker_that_gives_up(supervisor):
