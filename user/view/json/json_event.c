@@ -71,6 +71,7 @@ static json_t *event_json(const struct told_event *event)
 	const struct view_options options = {0};
 	const struct report *report = event->report;
 	const struct process *process = event->process;
+	const struct process_report died = {.process = process};
 
 	return JSON_NEW(event, .event = json_string(KINDS[event->kind]),
 			.state = json_string(STATES[event->state]),
@@ -83,7 +84,7 @@ static json_t *event_json(const struct told_event *event)
 			.stall = event->stall ? json_stall(report, &options, event->stall, process)
 					      : JSON_LEFT_OUT,
 			.freeze = event->freeze ? run_json(event->freeze) : JSON_LEFT_OUT,
-			.death = event->kind == EVENT_DEATH ? json_death(report, &options, process)
+			.death = event->kind == EVENT_DEATH ? json_death(report, &options, &died)
 							    : JSON_LEFT_OUT,
 			.finding = event->finding ? json_loads(event->finding, 0, NULL)
 						  : JSON_LEFT_OUT,
