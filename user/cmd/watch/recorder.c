@@ -18,8 +18,10 @@
 #define SUFFIX		".gsc"
 #define SETTLES_NS	NS_PER_S /* what follows is in the recording, too */
 #define BEGIN_MARGIN_NS (2 * NS_PER_S)
+#define SHORT_SHARE	4	   /* of a short window, neither is more than that part */
 #define SAME_MAX	100	   /* files of one second */
-#define FILES_MAX	65536	   /* in the folder that are looked at */
+#define FILES_MAX	1000	   /* that are kept, however small */
+#define LISTED_MAX	65536	   /* that are looked at */
 #define FIRST_SIZE	(8u << 20) /* what a recording may take, until one has been written */
 
 int recorder_enter(const char *folder, struct diag *diag)
@@ -67,18 +69,33 @@ static void choose_name(char name[static SNAPSHOT_NAME_MAX])
 	}
 }
 
+/* Skips `count` digits, or with 0 all there are. NULL: they are not there. */
+static const char *skip_digits(const char *text, size_t count)
+{
+	size_t there = strspn(text, "0123456789");
+
+	return there && (!count || there == count) ? text + there : NULL;
+}
+
+/* Only what choose_name() can have chosen: one that somebody has renamed is to be kept. */
 static bool is_ours(const char *name)
 {
-	size_t length = strlen(name);
+	const char *at = strncmp(name, PREFIX, strlen(PREFIX)) ? NULL : name + strlen(PREFIX);
 
-	return !strncmp(name, PREFIX, strlen(PREFIX)) && length > strlen(PREFIX SUFFIX) &&
-	       !strcmp(name + length - strlen(SUFFIX), SUFFIX);
+	if (at)
+		at = skip_digits(at, strlen("20261130"));
+	if (at)
+		at = *at == '-' ? skip_digits(at + 1, strlen("235959")) : NULL;
+	if (at && *at == '-')
+		at = skip_digits(at + 1, 0);
+	return at && !strcmp(at, SUFFIX);
 }
 
 /* ── the budget ──────────────────────────────────────────────────────────────────────────────── */
 
 struct kept_file {
 	char name[SNAPSHOT_NAME_MAX];
+	bool in_future; /* the clock has been set back since */
 	struct timespec written;
 	uint64_t bytes;
 };
@@ -87,6 +104,8 @@ static int compare_age(const void *a, const void *b)
 {
 	const struct kept_file *left = a, *right = b;
 
+	if (left->in_future != right->in_future)
+		return left->in_future ? -1 : 1;
 	if (left->written.tv_sec != right->written.tv_sec)
 		return left->written.tv_sec < right->written.tv_sec ? -1 : 1;
 	if (left->written.tv_nsec != right->written.tv_nsec)
@@ -101,7 +120,9 @@ static bool examine(const char *name, struct kept_file *ret_file)
 	if (!is_ours(name) || strlen(name) >= sizeof(ret_file->name) || lstat(name, &file) ||
 	    !S_ISREG(file.st_mode))
 		return false;
-	*ret_file = (struct kept_file){.written = file.st_mtim, .bytes = (uint64_t)file.st_size};
+	*ret_file = (struct kept_file){.in_future = file.st_mtim.tv_sec > time(NULL) + 1,
+				       .written = file.st_mtim,
+				       .bytes = (uint64_t)file.st_size};
 	strcpy(ret_file->name, name);
 	return true;
 }
@@ -115,7 +136,7 @@ static size_t list_files(struct kept_file **ret_list)
 	DIR *folder = opendir(".");
 	struct dirent *entry;
 
-	while (folder && count < FILES_MAX && (entry = readdir(folder))) {
+	while (folder && count < LISTED_MAX && (entry = readdir(folder))) {
 		if (count == room) {
 			room = room ? 2 * room : 64;
 			grown = reallocarray(list, room, sizeof(*list));
@@ -133,28 +154,55 @@ static size_t list_files(struct kept_file **ret_list)
 	return count;
 }
 
-/* Removes the oldest ones until there are `room` bytes left of the budget. False: there are not. */
-static bool make_room(const struct recorder *recorder, uint64_t room)
+/* Removes the oldest ones, but not `spared`, until there are `room` bytes left of the budget. 0, or
+ * -errno: one could not be removed, and there are not. */
+static int make_room(const struct recorder *recorder, uint64_t room, const char *spared)
 {
 	struct kept_file *list;
-	size_t count = list_files(&list), i;
+	size_t count = list_files(&list), left = count;
 	uint64_t bytes = room;
+	int err = 0;
 
-	for (i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		bytes += list[i].bytes;
-	for (i = 0; i < count && bytes > recorder->budget; i++)
-		if (!unlink(list[i].name))
-			bytes -= list[i].bytes;
+	for (size_t i = 0; i < count && (bytes > recorder->budget || left > FILES_MAX); i++) {
+		if (spared && !strcmp(list[i].name, spared))
+			continue;
+		if (unlink(list[i].name) && errno != ENOENT) {
+			err = -errno;
+			continue;
+		}
+		bytes -= list[i].bytes;
+		left--;
+	}
 	free(list);
-	return bytes <= recorder->budget;
+	return bytes > recorder->budget ? err : 0;
 }
 
 /* ── writing ─────────────────────────────────────────────────────────────────────────────────── */
 
+static uint64_t at_most_share(const struct recorder *recorder, uint64_t ns)
+{
+	uint64_t share = recorder->keep_ns / SHORT_SHARE;
+
+	return ns < share ? ns : share;
+}
+
+/* One within the length of the window after another one waits as stalls do: in a crash loop each
+ * recording would have nearly the same as the one before. */
+static bool may_hurry(struct recorder *recorder, uint64_t ts)
+{
+	uint64_t before = recorder->urgent;
+
+	recorder->urgent = ts;
+	return !before || ts >= before + recorder->keep_ns;
+}
+
 const char *recorder_want(struct recorder *recorder, uint64_t from, uint64_t ts, bool urgent)
 {
-	uint64_t due = ts + SETTLES_NS;
+	uint64_t due = ts + at_most_share(recorder, SETTLES_NS);
 
+	urgent = urgent && may_hurry(recorder, ts);
 	if (!recorder->wanted[0]) {
 		choose_name(recorder->wanted);
 		recorder->from = from;
@@ -177,7 +225,25 @@ static bool loses_begin(const struct recorder *recorder)
 	uint64_t begin = keep_begin(recorder->pipeline->keep);
 
 	return begin > recorder->first && begin <= recorder->from &&
-	       begin + BEGIN_MARGIN_NS > recorder->from;
+	       begin + at_most_share(recorder, BEGIN_MARGIN_NS) > recorder->from;
+}
+
+/* It counts as written only if it and the others keep the budget. */
+static int keep_budget(const struct recorder *recorder, struct recorded *recorded)
+{
+	int err = make_room(recorder, 0, recorded->name);
+
+	if (recorded->bytes > recorder->budget) {
+		err = diag_set(&recorded->diag, EXIT_FAILED, -EFBIG,
+			       "it is larger than all recordings may be together");
+		diag_hint(&recorded->diag, "raise --disk-budget");
+	} else if (err) {
+		diag_set(&recorded->diag, EXIT_FAILED, err,
+			 "older recordings cannot be removed: %s", strerror(-err));
+	}
+	if (err)
+		unlink(recorded->name);
+	return err;
 }
 
 static void write_recording(struct recorder *recorder, uint64_t ts, struct recorded *recorded)
@@ -189,17 +255,14 @@ static void write_recording(struct recorder *recorder, uint64_t ts, struct recor
 	uint64_t begin = keep_begin(pipeline->keep);
 	struct stat file;
 
-	make_room(recorder, room < recorder->budget ? room : recorder->budget);
+	make_room(recorder, room < recorder->budget ? room : recorder->budget, NULL);
 	if (snapshot_write_as(recorded->name, pipeline->keep, &pipeline->head, &recorded->diag))
 		return;
 	recorded->bytes = stat(recorded->name, &file) ? 0 : (uint64_t)file.st_size;
 	if (recorded->bytes > recorder->largest)
 		recorder->largest = recorded->bytes;
-	if (!make_room(recorder, 0) || !is_there(recorded->name)) {
-		diag_set(&recorded->diag, EXIT_FAILED, -EFBIG,
-			 "it is larger than all recordings may be together");
+	if (keep_budget(recorder, recorded))
 		return;
-	}
 	recorded->start = begin;
 	recorded->end = ts;
 }

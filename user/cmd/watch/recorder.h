@@ -4,8 +4,9 @@
  * happened, and keeps the files within a budget.
  *
  * A recording is written a moment later, so that it also has what followed, and what happens until
- * then is in it as well. Unless it is urgent, the next one is not written before the window has
- * moved on: recordings do not overlap, and many stalls do not make many files.
+ * then is in it as well. The next one is not written before the window has moved on: recordings do
+ * not overlap, and many stalls do not make many files. An urgent one is written at once, unless
+ * there was another one within the length of the window: neither do many deaths.
  */
 #ifndef GILSCOPE_CMD_WATCH_RECORDER_H
 #define GILSCOPE_CMD_WATCH_RECORDER_H
@@ -25,6 +26,7 @@ struct recorder {
 	uint64_t due;			 /* when it is written … */
 	uint64_t from;			 /* … at the latest before this leaves the window */
 	uint64_t end;			 /* of the latest recording */
+	uint64_t urgent;		 /* when an urgent one was wanted last; 0: never */
 	uint64_t largest;		 /* bytes */
 	uint64_t first; /* where the window began before it moved; 0: not known yet */
 };
