@@ -51,12 +51,6 @@ const char *finding_evidence_name(enum finding_evidence evidence)
 
 /* ── adding up ───────────────────────────────────────────────────────────── */
 
-/* What makes two findings one. */
-struct finding_key {
-	uint64_t process, thread, pool, call, death;
-	uint32_t id, subject, function, inner, stop, released_in, sender;
-	int32_t sysno;
-};
 struct entry {
 	struct finding_key key;
 	struct finding finding;
@@ -115,6 +109,16 @@ static struct finding_key key_of(const struct finding *finding)
 		.sender = finding->died ? finding->died->process->sent.sender : 0,
 		.sysno = finding->call ? SYSNO_UNKNOWN : finding->sysno,
 	};
+}
+
+struct finding_key finding_key_of(const struct finding *finding)
+{
+	struct finding_key key = key_of(finding);
+
+	key.process = key.process ? finding->process->process->info.pid : 0;
+	key.thread = key.thread ? finding->thread->tid : 0;
+	key.pool = finding->pool ? finding->pool->id : 0;
+	return key;
 }
 
 static void add_neighbours(struct finding *to, const struct finding *from)

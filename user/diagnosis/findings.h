@@ -108,6 +108,16 @@ struct finding {
 	enum finding_evidence evidence;
 };
 
+/* What makes two findings one. Without padding: compared as bytes. */
+struct finding_key {
+	uint64_t process, thread, pool, call, death;
+	uint32_t id, subject, function, inner, stop, released_in, sender;
+	int32_t sysno;
+};
+/* The same for findings of reports that follow each other on one stream: processes and threads by
+ * their numbers. */
+struct finding_key finding_key_of(const struct finding *finding);
+
 struct finding_list {
 	struct finding *list; /* worst first */
 	uint32_t count;

@@ -6,43 +6,30 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/duration.h"
 #include "words/words.h"
 
-/* What makes it the same finding, whichever process has it now. */
-struct identity {
-	uint32_t id, function, inner, pool, tid;
-};
+/* A finding whose figures are about as large as its rule asks for comes and goes with every look.
+ */
+#define ABSENT_NS (15 * NS_PER_S)
 
 struct standing_finding {
-	struct identity identity;
-	uint64_t began;
-	bool there; /* in the latest report */
+	struct finding_key key;
+	uint64_t began, seen; /* first, and in the latest report that had it */
 	char *text, *payload;
 };
 
 DEFINE_CLEANUP(findings_free, struct finding_list *, findings_free, NULL)
 
-static struct identity identify(const struct finding *finding)
-{
-	return (struct identity){.id = finding->id,
-				 .function = finding->handler.frame.function,
-				 .inner = finding->inner.function,
-				 .pool = finding->pool ? finding->pool->id : 0,
-				 .tid = finding->subject == SUBJECT_THREAD && finding->thread
-						? finding->thread->tid
-						: 0};
-}
-
-static struct standing_finding *find(const struct standing *standing,
-				     const struct identity *identity)
+static struct standing_finding *find(const struct standing *standing, const struct finding_key *key)
 {
 	for (uint32_t i = 0; i < standing->count; i++)
-		if (!memcmp(&standing->list[i].identity, identity, sizeof(*identity)))
+		if (!memcmp(&standing->list[i].key, key, sizeof(*key)))
 			return &standing->list[i];
 	return NULL;
 }
 
-static struct standing_finding *add(struct standing *standing, const struct identity *identity,
+static struct standing_finding *add(struct standing *standing, const struct finding_key *key,
 				    uint64_t ts)
 {
 	struct standing_finding *grown;
@@ -53,7 +40,7 @@ static struct standing_finding *add(struct standing *standing, const struct iden
 	if (!grown)
 		return NULL;
 	standing->list = grown;
-	grown[standing->count] = (struct standing_finding){.identity = *identity, .began = ts};
+	grown[standing->count] = (struct standing_finding){.key = *key, .began = ts};
 	return &grown[standing->count++];
 }
 
@@ -84,16 +71,16 @@ static int tell_standing(const struct standing *standing, const struct report *r
 static int see(struct standing *standing, const struct report *report,
 	       const struct finding *finding, uint64_t ts)
 {
-	const struct identity identity = identify(finding);
-	struct standing_finding *known = find(standing, &identity);
+	const struct finding_key key = finding_key_of(finding);
+	struct standing_finding *known = find(standing, &key);
 	bool is_new = !known;
 	struct text_buffer text = {0};
 
 	if (is_new)
-		known = add(standing, &identity, ts);
+		known = add(standing, &key, ts);
 	if (!known)
 		return standing->count == STANDING_MAX ? 0 : -ENOMEM;
-	known->there = true;
+	known->seen = ts;
 	finding_text(&text, report, finding);
 	replace(&known->text, strdup(text.bytes));
 	replace(&known->payload, view_event_finding(report, finding));
@@ -109,13 +96,14 @@ static void remove_at(struct standing *standing, uint32_t i)
 	standing->list[i] = standing->list[--standing->count];
 }
 
-/* Those that are not there any more. */
-static int end_gone(struct standing *standing, const struct report *report, uint64_t ts)
+/* Those that have not been there for so long. */
+static int end_absent(struct standing *standing, const struct report *report, uint64_t ts,
+		      uint64_t absent_ns)
 {
 	int err = 0;
 
 	for (uint32_t i = standing->count; i-- > 0 && !err;) {
-		if (standing->list[i].there)
+		if (ts - standing->list[i].seen < absent_ns)
 			continue;
 		err = tell_standing(standing, report, ts, EVENT_ENDED, &standing->list[i]);
 		remove_at(standing, i);
@@ -128,19 +116,15 @@ int standing_update(struct standing *standing, const struct report *report, uint
 	_cleanup_(findings_freep) struct finding_list *findings = findings_new(report);
 	int err = findings ? 0 : -ENOMEM;
 
-	for (uint32_t i = 0; i < standing->count; i++)
-		standing->list[i].there = false;
 	for (uint32_t i = 0; !err && i < findings->count; i++)
 		if (findings->list[i].id != FINDING_NOTHING_FOUND)
 			err = see(standing, report, &findings->list[i], ts);
-	return err ? err : end_gone(standing, report, ts);
+	return err ? err : end_absent(standing, report, ts, ABSENT_NS);
 }
 
 int standing_finish(struct standing *standing, const struct report *report, uint64_t ts)
 {
-	for (uint32_t i = 0; i < standing->count; i++)
-		standing->list[i].there = false;
-	return end_gone(standing, report, ts);
+	return end_absent(standing, report, ts, 0);
 }
 
 void standing_done(struct standing *standing)

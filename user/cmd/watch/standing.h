@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * standing.h - the findings of the last minute, as they come and go. One that is there longer is
- * the same one for as long as its rule, functions, thread and pool are.
+ * the same one as in a report (finding_key_of()), and is over when several looks have not seen it.
  */
 #ifndef GILSCOPE_CMD_WATCH_STANDING_H
 #define GILSCOPE_CMD_WATCH_STANDING_H
