@@ -46,14 +46,15 @@ static const struct loop *loop_still(const struct world *world, const struct ope
 	return NULL;
 }
 
-/* The next stall may be in progress. */
+/* The next stall may be in progress. With its thread a loop's freeze is over, and is told while the
+ * model still has them. */
 static bool goes_on(const struct freezes *freezes, const struct open_freeze *open,
 		    const struct loop *loop, uint64_t ts)
 {
 	uint64_t latest = open->freeze.end + freezes->gap_ns;
 
-	return ts != UINT64_MAX && (ts <= latest || (loop && !loop->thread->gone && loop->in_turn &&
-						     loop->ts_turn <= latest));
+	return ts != UINT64_MAX && loop && !loop->thread->gone &&
+	       (ts <= latest || (loop->in_turn && loop->ts_turn <= latest));
 }
 
 static int tell_freeze(const struct freezes *freezes, const struct report *report,
