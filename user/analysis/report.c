@@ -58,6 +58,11 @@ struct report_builder *report_builder_new(uint64_t stall_ns, const struct stream
 	return builder;
 }
 
+void report_builder_set_clock(struct report_builder *builder, uint64_t realtime_ns)
+{
+	builder->report.realtime_ns = realtime_ns;
+}
+
 struct model_sink report_builder_sink(struct report_builder *builder)
 {
 	return attribution_sink(builder->attribution);

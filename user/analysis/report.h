@@ -560,6 +560,9 @@ int report_builder_ended(struct report_builder *builder, const struct world *wor
 				      const struct loop *loop, const struct stall *stall),
 			 void *ctx);
 
+/* The time of day is that plus a time stamp from now on: the clock has been set, or the machine was
+ * suspended. */
+void report_builder_set_clock(struct report_builder *builder, uint64_t realtime_ns);
 /* A report that is good for names, window.start and the time of day only. The builder's. */
 const struct report *report_builder_names(struct report_builder *builder,
 					  const struct world *world);

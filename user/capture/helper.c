@@ -225,8 +225,13 @@ bool helper_ask(struct probe_helper *helper, uint32_t pid)
 {
 	const struct message message = {.pid = pid};
 
-	if (helper->line < 0 || helper->asked || !tell(helper, &message))
+	if (helper->line < 0 || helper->asked)
 		return false;
+	if (!tell(helper, &message)) {
+		if (errno == EPIPE || errno == ECONNRESET)
+			helper_end(helper); /* somebody has killed it */
+		return false;
+	}
 	helper->asked = pid;
 	return true;
 }

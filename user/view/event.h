@@ -41,6 +41,7 @@ struct told_event {
 	struct {
 		uint64_t start, end, bytes;
 	} recorded;
+	uint64_t lost, untold; /* of a loss: records of the kernel's, or events like this one */
 };
 
 /* A finding as an event has it, which may be told after the report it was made from is gone. The

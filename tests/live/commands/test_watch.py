@@ -2,8 +2,10 @@
 """gilscope watch: every stall, freeze and death is told once, of a service that is restarted, and
 the flight recorder's files have them. The service marks what it does itself."""
 
+import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -136,10 +138,16 @@ def test_a_service_may_come_later():
 
 
 def test_recordings_keep_their_budget_and_nothing_else_is_removed(tmp_path):
-    sizes = {"watch-20200101-000000.gsc": 400, "watch-20200102-000000.gsc": 400, "mine.gsc": 800}
-    for age, (name, size) in enumerate(sizes.items()):
+    """Of two, the one goes that was written after the clock was set back: when, nobody knows. What
+    has another name is no recording, or one that somebody has renamed to keep it."""
+    sizes = {"watch-20200101-000000.gsc": 400, "watch-20200102-000000.gsc": 400}
+    others = {"mine.gsc": 800, "watch-incident.gsc": 800, "watch-20200101-000000.gsc.old": 800}
+    for name, size in (sizes | others).items():
         (tmp_path / name).write_bytes(bytes(size << 10))
-        os.utime(tmp_path / name, (age + 1, age + 1))
+        os.utime(tmp_path / name, (1, 1))
+    os.utime(tmp_path / "watch-20200101-000000.gsc", (time.time() + 86400,) * 2)
+    (tmp_path / "watch-20200103-000000.gsc").mkdir()
+    (tmp_path / "watch-20200104-000000.gsc").symlink_to("mine.gsc")
     port = harness.free_port()
     with Service(port) as service:
         arguments = ("--recordings", tmp_path, "--disk-budget", "1", "--dump-over", "150ms")
@@ -157,11 +165,10 @@ def test_recordings_keep_their_budget_and_nothing_else_is_removed(tmp_path):
     first, second = ended(events, "recording")
     assert the_one(events, mark)["recording"] == first["recording"] != second["recording"]
     left = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
-    assert set(left) == {
-        *("mine.gsc", "watch-20200102-000000.gsc"),
-        *(first["recording"], second["recording"]),
-    }
-    assert sum(size for name, size in left.items() if name != "mine.gsc") <= 1 << 20
+    links = {"watch-20200103-000000.gsc", "watch-20200104-000000.gsc"}
+    written = {"watch-20200102-000000.gsc", first["recording"], second["recording"]}
+    assert set(left) == set(others) | links | written
+    assert sum(left[name] for name in written) <= 1 << 20
     for event in (first, second):
         assert left[event["recording"]] == event["recorded"]["bytes"]
         outcome = harness.gilscope("report", tmp_path / event["recording"], "--json")
@@ -235,3 +242,173 @@ def drained(manager):
             found.append(manager.recv(100))
         except BlockingIOError:
             return found
+
+
+def test_a_crash_loop_makes_few_recordings(tmp_path):
+    """Every death is told, and is in the file that its event names."""
+    port, keep_s = harness.free_port(), 3
+    with Watch(f":{port}", "--recordings", tmp_path, "--keep", f"{keep_s}s", wait=False) as watch:
+        begin, deaths = time.monotonic(), []
+        while time.monotonic() < begin + 4 * keep_s:
+            with Service(port) as service:
+                watch.wait_for("process", "began", pid=service.pid)
+                service.kill()
+                deaths.append(watch.wait_for("death", pid=service.pid))
+        took_s = time.monotonic() - begin
+        events = watch.end()
+    assert len(ended(events, "death")) == len(deaths) > 3 * keep_s
+    assert len(ended(events, "recording")) <= took_s / keep_s + 2
+    for name in {death["recording"] for death in deaths}:
+        report = harness.gilscope("report", tmp_path / name, "--json").report
+        known = {process["pid"] for process in report["processes"] if "death" in process}
+        assert {death["pid"] for death in deaths if death["recording"] == name} <= known
+
+
+def test_deaths_of_two_kinds_are_two_findings():
+    ports = harness.free_port(), harness.free_port()
+    with Service(ports[0]) as killed, Service(ports[1]) as crashed, Service(
+        harness.free_port()
+    ) as failed:
+        with Watch(killed.pid, crashed.pid, failed.pid, f":{ports[0]}") as watch:
+            killed.kill()
+            crashed.process.send_signal(signal.SIGSEGV)
+            failed.begin("end 3")
+            for service in (killed, crashed, failed):
+                watch.wait_for("death", pid=service.pid)
+            deadline = time.monotonic() + 15
+            while len(deaths_found(watch.events)) < 3 and time.monotonic() < deadline:
+                time.sleep(0.1)
+            events = watch.end()
+    assert len(deaths_found(events)) == 3
+    (death,) = [event for event in ended(events, "death") if event["pid"] == failed.pid]
+    assert death["death"]["status"] == 3 and death["death"]["signal"] is None
+
+
+def deaths_found(events):
+    return [
+        event["text"]
+        for event in events
+        if (event["event"], event["state"]) == ("finding", "began")
+        and event["finding"]["id"] == "worker_died"
+    ]
+
+
+def test_a_terminal_that_does_not_read_blocks_nothing(tmp_path):
+    port, count = harness.free_port(), 150
+    terminal, its_end = pty.openpty()
+    arguments = ("--json", "--stall", "10ms", "--recordings", tmp_path)
+    with Service(port) as service:
+        with harness.Running("watch", f":{port}", *arguments, stdout=its_end) as watch:
+            service.tell(f"many 0.012 {count}", rows=count)
+            time.sleep(0.5)
+            service.kill()
+            deadline = time.monotonic() + 10 * harness.PATIENCE
+            while not list(tmp_path.glob("*.gsc")):
+                assert time.monotonic() < deadline, "it waits for the terminal"
+                time.sleep(0.05)
+            watch.signal()
+            assert watch.process.wait(30 * harness.PATIENCE) == 1
+    os.close(its_end)
+    os.close(terminal)
+
+
+def test_a_full_disk_ends_nothing(tmp_path):
+    port = harness.free_port()
+    with open("/dev/full", "w") as full, Service(port) as service:
+        arguments = ("--recordings", tmp_path, "--dump-over", "200ms")
+        with harness.Running("watch", f":{port}", *arguments, stdout=full) as watch:
+            time.sleep(0.3)
+            service.tell("nap 0.3")
+            deadline = time.monotonic() + 10 * harness.PATIENCE
+            while not list(tmp_path.glob("*.gsc")):
+                assert time.monotonic() < deadline and watch.process.poll() is None
+                time.sleep(0.05)
+            watch.signal()
+            assert watch.process.wait(30 * harness.PATIENCE) == 1
+            assert "cannot be told: No space left" in watch.process.stderr.read()
+
+
+def test_what_was_left_out_is_counted():
+    """More than waits for a reader, which then reads it all."""
+    port, count = harness.free_port(), 4000
+    with Service(port) as service:
+        with harness.Running("watch", f":{port}", "--json", "--stall", "1ms") as watch:
+            service.tell(f"many 0.0011 {count}", rows=count)
+            time.sleep(0.5)
+            with open(f"/proc/{watch.pid}/statm") as file:
+                assert int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") < 256 << 20
+            outcome = watch.finish()
+    events = [json.loads(line) for line in outcome.stdout.splitlines()]
+    check(events)
+    untold = sum(event.get("untold", 0) for event in events)
+    told = [event for event in events if event["event"] == "stall"]
+    assert outcome.status == 0 and untold, (len(told), events[-1], ended(events, "loss"))
+    assert len(told) + untold >= count > len(ended(events))
+
+
+def test_a_helper_that_has_gone_is_told():
+    """Without it, nothing would ever be found again."""
+    port = harness.free_port()
+    with Service(port) as service, Watch(f":{port}") as watch:
+        for child in harness.read(f"/proc/{watch.pid}/task/{watch.pid}/children").split():
+            os.kill(int(child), signal.SIGKILL)
+        service.kill()
+        watch.process.wait(20 * harness.PATIENCE)
+        assert watch.process.returncode == 1
+        assert "the helper that looks for processes has ended" in watch.process.stderr.read()
+        watch.wait_for("death", pid=service.pid)
+
+
+def test_what_is_waited_for_need_not_come():
+    began = time.monotonic()
+    outcome = harness.gilscope("watch", f":{harness.free_port()}", "-d", "1s")
+    assert outcome.status == 1 and "no Python process has come" in outcome.stderr, outcome
+    assert time.monotonic() - began < 10 * harness.PATIENCE
+
+
+def test_a_number_that_was_given_is_used_once():
+    """What was given has ended, and another process has its PID."""
+    first, port = Service(harness.free_port()), harness.free_port()
+    with Watch(first.pid, f":{port}") as watch:
+        with first:
+            watch.wait_for("process", "began", pid=first.pid)
+        watch.wait_for("death", pid=first.pid)
+        with process_with_pid(first.pid):
+            with Service(port) as service:  # is found by a search that would find that one
+                watch.wait_for("process", "began", pid=service.pid)
+                time.sleep(1)
+        events = watch.end()
+    assert [
+        (event["event"], event["state"])
+        for event in events
+        if event.get("pid") == first.pid and event["event"] in ("process", "death")
+    ] == [("process", "began"), ("death", "ended")]
+
+
+@contextlib.contextmanager
+def process_with_pid(pid):
+    """A Python with this PID: clone3() with set_tid, since glibc has no function for it."""
+    source = f"""
+import ctypes, os, signal, struct, sys
+wanted = ctypes.c_int({pid})
+args = struct.pack("11Q", 0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, ctypes.addressof(wanted), 1, 0)
+got = ctypes.CDLL(None, use_errno=True).syscall(435, args, len(args))
+if got == 0:
+    os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)"])
+print(got, os.strerror(ctypes.get_errno()), flush=True)
+sys.stdin.read()
+os.kill(got, signal.SIGKILL)
+os.waitpid(got, 0)
+"""
+    maker = subprocess.Popen(
+        [*harness.PYTHON, "-c", source], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        line = maker.stdout.readline()
+        if line.split()[0] != str(pid):
+            pytest.skip(f"no process with a PID of one's choice: {line}")
+        yield
+    finally:
+        maker.stdin.close()
+        maker.wait()
+        maker.stdout.close()

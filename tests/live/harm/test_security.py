@@ -7,6 +7,7 @@ import pty
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -123,23 +124,30 @@ def assert_late_things_are_known(report, kind="asyncio"):
 
 
 @pytest.mark.parametrize(
-    "command, kind", [("attach", "asyncio"), ("attach", "uvloop"), ("record", "asyncio")]
+    "command, kind",
+    [("attach", "asyncio"), ("attach", "uvloop"), ("record", "asyncio"), ("watch", "asyncio")],
 )
 def test_an_observer_keeps_exactly_what_it_needs(tmp_path, command, kind):
     with Late(kind) as app:
-        arguments = (
-            ("-p", app.pid, "-o", tmp_path / "it.gsc")
-            if command == "record"
-            else (app.pid, "--json")
-        )
+        arguments = {
+            "attach": (app.pid, "--json"),
+            "record": ("-p", app.pid, "-o", tmp_path / "it.gsc"),
+            "watch": (app.pid, "--recordings", tmp_path),
+        }[command]
         with harness.Running(command, *arguments) as running:
             bounding = assert_confined(
                 running.pid, KEPT | ({CAP_BPF} if MAPS_WANT_RIGHTS else set())
             )
             app.go()
+            if command == "watch":
+                running.signal(signal.SIGUSR1)
+                time.sleep(0.5)
             done = running.finish()
     assert not bounding
     assert done.status == 0, done
+    if command == "watch":
+        (written,) = tmp_path.glob("watch-*.gsc")
+        written.rename(tmp_path / "it.gsc")
     assert_late_things_are_known(
         done.report
         if command == "attach"
@@ -313,6 +321,8 @@ def strace():
         ("attach", "--no-stacks"),
         ("record", "-q", "-o", "it.gsc"),
         ("record", "-o", "it.gsc"),
+        ("watch", "--recordings", ".", "--dump-over", "100ms"),
+        ("watch", "--json", "--recordings", ".", "--dump-over", "0s", ":1"),
     ],
     ids=" ".join,
 )

@@ -127,7 +127,7 @@ static bool is_due(uint64_t *last, uint64_t now, uint64_t period)
 	return true;
 }
 
-static int run_periodic(const struct observation *observation, struct capture *capture,
+static int run_periodic(struct observation *observation, struct capture *capture,
 			struct periodic *periodic, uint64_t start, uint64_t now)
 {
 	struct pipeline *pipeline = observation->pipeline;
@@ -143,6 +143,7 @@ static int run_periodic(const struct observation *observation, struct capture *c
 	    longest_in_progress(pipeline, ts_known) >= LOCKS_NS)
 		capture_request_locks(capture);
 	if (!err && ts_known && is_due(&periodic->ticked, now, TICK_NS)) {
+		observation->status = capture_status(capture);
 		err = stages_advance(&pipeline->stages, ts_known);
 		if (!err && observation->tick)
 			err = observation->tick(observation->tick_ctx, ts_known);
@@ -157,8 +158,13 @@ static bool goes_on(const struct observation *observation, const struct capture 
 {
 	struct capture_status status = capture_status(capture);
 
-	return status.targets || status.awaited ||
-	       (observation->search.find && capture_helper_line(capture) >= 0);
+	return status.targets || status.awaited || observation->search.find;
+}
+
+/* Without it nothing would be found again, and nothing new be observed. */
+static int helper_fault(const struct observation *observation, const struct capture *capture)
+{
+	return observation->search.find && capture_helper_line(capture) < 0 ? -ECHILD : 0;
 }
 
 /* 0, the positive result of a tick, or -errno. */
@@ -179,6 +185,8 @@ static int run(struct observation *observation, struct capture *capture)
 								       : POLL_MS);
 		if (!err)
 			err = run_periodic(observation, capture, &periodic, start, now);
+		if (!err)
+			err = helper_fault(observation, capture);
 	}
 	if (periodic.progress)
 		fprintf(stderr, "\r\033[K");
@@ -408,6 +416,9 @@ int observe(struct observation *observation, struct diag *diag)
 	print_end(observation);
 	if (!err)
 		err = stopped;
+	if (err == -ECHILD)
+		return diag_set(diag, EXIT_FAILED, err,
+				"the helper that looks for processes has ended");
 	return err ? diag_set(diag, EXIT_FAILED, err, "the observation ended early: %s",
 			      strerror(-err))
 		   : 0;

@@ -51,7 +51,7 @@ struct observation {
 				       */
 	bool for_instant; /* the result is about the end only, and not shown if the targets have
 			     ended: that is for the command to say */
-	struct capture_status status; /* out */
+	struct capture_status status; /* out: as of the latest tick, and at last of the end */
 	uint64_t late;		      /* out: events that came too late */
 };
 

@@ -261,7 +261,7 @@ static int compile(const char *text, regex_t *pattern, struct diag *diag)
 	return diag_set(diag, EXIT_USAGE, -EINVAL, "'%.100s' is not a pattern: %s", text, why);
 }
 
-int processes_find(const char *text, struct diag *diag, struct found_processes *ret_found)
+int processes_match(const char *text, struct diag *diag, struct found_processes *ret_found)
 {
 	struct process_search how = {.found = ret_found};
 	unsigned long port = text && *text == ':' ? strtoul(text + 1, NULL, 10) : 0;
@@ -283,6 +283,13 @@ int processes_find(const char *text, struct diag *diag, struct found_processes *
 	err = search(&how, diag);
 	if (how.pattern)
 		regfree(&pattern);
+	return err;
+}
+
+int processes_find(const char *text, struct diag *diag, struct found_processes *ret_found)
+{
+	int err = processes_match(text, diag, ret_found);
+
 	if (!err && text)
 		leave_out_supervisors(ret_found);
 	return err;

@@ -29,6 +29,8 @@ struct found_processes {
  * that there is none is no error.
  */
 int processes_find(const char *text, struct diag *diag, struct found_processes *ret_found);
+/* The same with all supervisors, for which no process need be examined. */
+int processes_match(const char *text, struct diag *diag, struct found_processes *ret_found);
 /* The Python processes that have this PID in a PID namespace below ours, as a container's. */
 int processes_find_inside(uint32_t pid, struct diag *diag, struct found_processes *ret_found);
 /* The container that it runs in; "": none, or unknown. */

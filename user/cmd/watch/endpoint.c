@@ -65,19 +65,21 @@ static enum http_status find_metrics(void *ctx, const struct http_request *reque
 int endpoint_begin(struct endpoint *endpoint, const char *where, struct diag *diag)
 {
 	uint16_t port = (uint16_t)strtoul(where, NULL, 10);
+	bool is_path = strchr(where, '/');
 	int err;
 
-	endpoint->path = strchr(where, '/') ? where : NULL;
+	endpoint->path[0] = '\0';
 	endpoint->server = (struct server){.find = find_metrics, .ctx = endpoint};
-	endpoint->server.listener = endpoint->path ? server_listen_path(where)
-						   : server_listen_port(&port);
+	endpoint->server.listener = is_path ? server_listen_path(where) : server_listen_port(&port);
 	if (endpoint->server.listener < 0) {
 		err = endpoint->server.listener;
 		diag_set(diag, EXIT_FAILED, err, "cannot serve metrics on %s%s: %s",
-			 endpoint->path ? "" : "127.0.0.1:", where, strerror(-err));
+			 is_path ? "" : "127.0.0.1:", where, strerror(-err));
 		diag_hint(diag, "choose another port or path: --metrics PORT|PATH");
 		return err;
 	}
+	if (is_path && !realpath(where, endpoint->path))
+		endpoint->path[0] = '\0'; /* it is not removed, then */
 	confine_accept(endpoint->server.listener);
 	err = server_begin(&endpoint->server);
 	return err ? diag_set(diag, EXIT_FAILED, err, "no memory") : 0;
@@ -96,6 +98,6 @@ void endpoint_done(struct endpoint *endpoint)
 		return;
 	server_done(&endpoint->server);
 	close(endpoint->server.listener);
-	if (endpoint->path)
+	if (endpoint->path[0])
 		unlink(endpoint->path);
 }

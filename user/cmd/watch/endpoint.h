@@ -7,13 +7,15 @@
 #ifndef GILSCOPE_CMD_WATCH_ENDPOINT_H
 #define GILSCOPE_CMD_WATCH_ENDPOINT_H
 
+#include <limits.h>
+
 #include "base/diag.h"
 #include "cmd/serve/server.h"
 #include "view/metrics/metrics.h"
 
 struct endpoint {
 	struct server server;
-	const char *path; /* of the socket; NULL: it is a port */
+	char path[PATH_MAX]; /* of the socket, from the root on; "": it is a port */
 	/* Fills in what only the caller knows. */
 	void (*describe)(void *ctx, struct metrics_about *ret_about);
 	void *ctx;

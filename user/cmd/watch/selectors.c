@@ -21,7 +21,7 @@ int selectors_add(struct selectors *selectors, const char *text, struct diag *di
 		return diag_set(diag, EXIT_USAGE, -EINVAL, "'%s' is not a PID", text);
 	if (!is_pid(text)) {
 		_cleanup_(processes_done) struct found_processes found = {0};
-		int err = processes_find(text, diag, &found); /* is it one at all? */
+		int err = processes_match(text, diag, &found); /* is it one at all? */
 
 		if (err)
 			return err;
@@ -55,12 +55,21 @@ static uint32_t add_found(uint32_t *pids, uint32_t count, uint32_t most, const c
 	_cleanup_(processes_done) struct found_processes found = {0};
 	struct diag diag = {0};
 
-	if (processes_find(text, &diag, &found))
+	if (processes_match(text, &diag, &found))
 		return count;
-	for (uint32_t i = 0; i < found.count; i++) {
+	for (uint32_t i = 0; i < found.count; i++)
 		count = add_once(pids, count, most, processes_pid(&found, i));
-		count = add_once(pids, count, most, processes_supervisor(&found, i));
-	}
+	return count;
+}
+
+uint32_t selectors_given(const struct selectors *selectors, uint32_t *pids, uint32_t most)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < selectors->count; i++)
+		if (is_pid(selectors->list[i]))
+			count = add_once(pids, count, most,
+					 (uint32_t)strtoul(selectors->list[i], NULL, 10));
 	return count;
 }
 
@@ -68,14 +77,8 @@ uint32_t selectors_find(const struct selectors *selectors, uint32_t *pids, uint3
 {
 	uint32_t count = 0;
 
-	for (uint32_t i = 0; i < selectors->count; i++) {
-		const char *text = selectors->list[i];
-		uint32_t pid = is_pid(text) ? (uint32_t)strtoul(text, NULL, 10) : 0;
-
-		if (!pid)
-			count = add_found(pids, count, most, text);
-		else
-			count = add_once(pids, count, most, pid);
-	}
+	for (uint32_t i = 0; i < selectors->count; i++)
+		if (!is_pid(selectors->list[i]))
+			count = add_found(pids, count, most, selectors->list[i]);
 	return count;
 }

@@ -22,8 +22,10 @@ struct selectors {
 int selectors_add(struct selectors *selectors, const char *text, struct diag *diag);
 /* Is there one that may mean other processes later? */
 bool selectors_last(const struct selectors *selectors);
-/* PIDs, whether they are there or not, and those that are there now of the others, supervisors
- * included, at most `most`; each once. Returns how many. */
+/* Those that were given as PIDs, whether they are there or not. To be asked once: a PID can be
+ * another process's later. Each once, at most `most`; returns how many. */
+uint32_t selectors_given(const struct selectors *selectors, uint32_t *pids, uint32_t most);
+/* Those that the others mean now, supervisors included, likewise. */
 uint32_t selectors_find(const struct selectors *selectors, uint32_t *pids, uint32_t most);
 
 #endif

@@ -16,15 +16,21 @@
 
 struct teller {
 	bool json;
-	char *waiting; /* lines that are not written yet */
-	size_t length, room;
-	uint64_t left_out;	/* events that found no room, … */
+	int fd;	       /* the standard output … */
+	bool opened;   /* … opened anew */
+	char *waiting; /* lines, of which those from `begin` on are not written yet */
+	size_t begin, length, room;
+	int refused;	   /* -errno of the latest write, unless it could be made; 0: it could */
+	uint64_t left_out; /* events that found no room, … */
 	uint64_t left_out_told; /* … and of these, those that are told of */
 };
 
-/* 0, or -ENOMEM. */
+/* Before privileges are dropped. */
+void teller_begin(struct teller *teller, bool json);
+/* Those about `watch` itself are told in any case. 0, or -ENOMEM. */
 int teller_tell(struct teller *teller, const struct told_event *event);
-/* Writes what can be written at once. 0, or -errno: the reader has gone, or the file is full. */
+/* Writes what can be written at once; a full disk is one more reader that does not keep up. 0, or
+ * -errno: the reader has gone. */
 int teller_flush(struct teller *teller);
 /* Writes the rest, waiting for the reader up to `timeout_ms` at a time. 0 or -errno; -ETIMEDOUT. */
 int teller_finish(struct teller *teller, int timeout_ms);

@@ -15,6 +15,7 @@
 #include "cmd/pipeline/announce.h"
 #include "cmd/pipeline/observe.h"
 #include "cmd/values.h"
+#include "cmd/watch/arrival.h"
 #include "cmd/watch/endpoint.h"
 #include "cmd/watch/freezes.h"
 #include "cmd/watch/notify.h"
@@ -31,8 +32,8 @@
 #define STEP_NS	      NS_PER_S	      /* of the last minute: live.h */
 #define FINDINGS_NS   (5 * NS_PER_S)
 #define MARGIN_NS     (10 * NS_PER_S) /* after a process has left the last minute */
-#define PAUSE_NS      (200 * NS_PER_MS)
 #define FINISH_MS     1000
+#define CLOCK_STEP_NS NS_PER_MS
 #define TITLE_COLUMNS 60
 
 struct watcher {
@@ -46,12 +47,13 @@ struct watcher {
 	struct standing standing;
 	struct recorder recorder;
 	struct totals *totals;
-	struct endpoint endpoint;
-	struct notify notify;
+	struct endpoint *endpoint;
+	struct notify *notify;
 	uint64_t recordings, not_recorded;
 	uint64_t ts_step, ts_findings;
-	bool begun; /* … has been told */
-	bool loses; /* events were lost in the last minute */
+	uint32_t refused; /* processes that cannot be observed, and have been told of */
+	bool begun;	  /* … has been told */
+	bool loses;	  /* events were lost in the last minute */
 	struct diag diag;
 };
 
@@ -108,7 +110,7 @@ static int begin(struct watcher *watcher)
 	if (watcher->begun)
 		return 0;
 	watcher->begun = true;
-	notify_send(&watcher->notify, "READY=1");
+	notify_send(watcher->notify, "READY=1");
 	return tell_watch(watcher, EVENT_BEGAN);
 }
 
@@ -150,9 +152,8 @@ static int on_freeze(void *ctx, const struct told_event *event)
 static int on_death(void *ctx, const struct report *report, const struct process *process)
 {
 	struct watcher *watcher = ctx;
-	bool trouble = death_is_trouble(process, false);
+	bool trouble = death_is_trouble(process, process->serves);
 	struct text_buffer text = {0};
-	char title[PROCESS_TITLE_MAX];
 	struct told_event event = {.kind = trouble ? EVENT_DEATH : EVENT_PROCESS,
 				   .state = EVENT_ENDED,
 				   .ts = process->death.ts,
@@ -164,13 +165,8 @@ static int on_death(void *ctx, const struct report *report, const struct process
 		totals_death(watcher->totals, &process->death);
 		event.recording = want_recording(watcher, process->death.ts, process->death.ts,
 						 true);
-		announcer_add_death(&text, report, process);
-	} else {
-		text_add_time(&text, report, process->death.ts);
-		text_add(&text, "  process %u (", process->info.pid);
-		text_add_name(&text, process_title(process, title), TITLE_COLUMNS);
-		text_add(&text, ") has ended");
 	}
+	announcer_add_death(&text, report, process);
 	return tell(watcher, &event);
 }
 
@@ -211,7 +207,8 @@ static int tell_losses(struct watcher *watcher, const struct live_view *view, ui
 					 .state = view->lost ? EVENT_BEGAN : EVENT_ENDED,
 					 .ts = ts,
 					 .text = &text,
-					 .report = names(watcher)};
+					 .report = names(watcher),
+					 .lost = view->lost};
 
 	if (watcher->loses == (view->lost != 0))
 		return 0;
@@ -355,11 +352,53 @@ static int refuse_more(struct watcher *watcher)
 			window.full);
 }
 
+/* The clock has been set, or the machine was suspended: events and recordings have the time of day
+ * that it is. */
+static void follow_clock(struct watcher *watcher)
+{
+	struct stream_head *head = &watcher->pipeline.head;
+	uint64_t epoch_ns = clock_epoch_ns(CLOCK_MONOTONIC),
+		 known_ns = head->realtime_ns - head->monotonic_ns,
+		 step_ns = epoch_ns > known_ns ? epoch_ns - known_ns : known_ns - epoch_ns;
+
+	if (step_ns < CLOCK_STEP_NS)
+		return;
+	head->realtime_ns = epoch_ns + head->monotonic_ns;
+	report_builder_set_clock(watcher->pipeline.builder, epoch_ns);
+}
+
+/* Processes of the service that cannot be observed. */
+static int tell_refused(struct watcher *watcher, uint64_t ts)
+{
+	const struct capture_status *status = &watcher->observation.status;
+	struct text_buffer text = {0};
+	const struct told_event event = {.kind = EVENT_PROCESS,
+					 .state = EVENT_FAILED,
+					 .ts = ts,
+					 .text = &text,
+					 .report = names(watcher)};
+	uint32_t more = status->refused - watcher->refused;
+
+	if (!more)
+		return 0;
+	watcher->refused = status->refused;
+	text_add_time(&text, event.report, ts);
+	text_add(&text, "  ");
+	text_add_number_of(&text, more, "process", "processes");
+	text_add(&text, " cannot be observed%s: %s", more > 1 ? "; the last" : "",
+		 status->refusal.what);
+	return tell(watcher, &event);
+}
+
 static int on_tick(void *ctx, uint64_t ts_known)
 {
 	struct watcher *watcher = ctx;
-	int err = announcer_tick(&watcher->announcer, ts_known);
+	int err;
 
+	follow_clock(watcher);
+	err = announcer_tick(&watcher->announcer, ts_known);
+	if (!err)
+		err = tell_refused(watcher, ts_known);
 	if (!err)
 		err = freezes_tick(&watcher->freezes, watcher->pipeline.world, names(watcher),
 				   ts_known);
@@ -367,8 +406,8 @@ static int on_tick(void *ctx, uint64_t ts_known)
 		err = step(watcher, ts_known);
 	if (!err)
 		err = serve_recorder(watcher, ts_known, false);
-	endpoint_serve(&watcher->endpoint);
-	notify_alive(&watcher->notify, clock_now_ns());
+	endpoint_serve(watcher->endpoint);
+	notify_alive(watcher->notify, clock_now_ns());
 	if (!err)
 		err = teller_flush(&watcher->teller);
 	return err ? err : refuse_more(watcher);
@@ -404,7 +443,9 @@ static int build(struct watcher *watcher)
 	report_builder_keep_ended(pipeline->builder, ENDED_KEPT, LIVE_WHILE_NS + MARGIN_NS);
 	watcher->live = live_new();
 	watcher->totals = calloc(1, sizeof(*watcher->totals));
-	watcher->endpoint.totals = watcher->totals;
+	watcher->endpoint->totals = watcher->totals;
+	watcher->endpoint->describe = describe;
+	watcher->endpoint->ctx = watcher;
 	if (!watcher->live || !watcher->totals ||
 	    attribution_add(report_builder_attribution(pipeline->builder),
 			    live_sink(watcher->live)) < 0 ||
@@ -421,7 +462,7 @@ static int finish(struct watcher *watcher)
 	uint64_t ts = world_window(watcher->pipeline.world).end;
 	int err = announcer_finish(&watcher->announcer);
 
-	notify_send(&watcher->notify, "STOPPING=1");
+	notify_send(watcher->notify, "STOPPING=1");
 	if (!err)
 		err = freezes_tick(&watcher->freezes, watcher->pipeline.world, names(watcher),
 				   UINT64_MAX);
@@ -444,8 +485,6 @@ static void watcher_done(struct watcher *watcher)
 	standing_done(&watcher->standing);
 	teller_done(&watcher->teller);
 	announcer_done(&watcher->announcer);
-	notify_done(&watcher->notify);
-	endpoint_done(&watcher->endpoint);
 	if (watcher->totals)
 		totals_done(watcher->totals);
 	free(watcher->totals);
@@ -462,41 +501,26 @@ static uint32_t find_wanted(void *ctx, uint32_t *pids, uint32_t most)
 	return selectors_find(&options->selectors, pids, most);
 }
 
-/* Waits for the service, if it is not there yet. */
-static void wait_for_targets(struct watcher *watcher, struct options *options)
+static int watch(struct watcher *watcher)
 {
-	struct observe_options *observe = &options->observe;
-	const struct timespec pause = {.tv_nsec = PAUSE_NS};
-	bool said = false;
+	int err = build(watcher);
 
-	for (;;) {
-		observe->pid_count = selectors_find(&options->selectors, observe->pids,
-						    OBSERVE_PIDS_MAX);
-		if (observe->pid_count)
-			return;
-		if (!said)
-			fprintf(stderr, "gilscope: waiting for a Python process that %s means.\n",
-				options->selectors.list[0]);
-		said = true;
-		notify_alive(&watcher->notify, clock_now_ns());
-		nanosleep(&pause, NULL);
-	}
-}
-
-static int watch(struct watcher *watcher, struct options *options)
-{
-	int err = 0;
-
-	notify_begin(&watcher->notify);
-	wait_for_targets(watcher, options);
-	if (options->recordings)
-		err = recorder_enter(options->recordings, &watcher->diag);
-	if (!err && options->metrics)
-		err = endpoint_begin(&watcher->endpoint, options->metrics, &watcher->diag);
-	if (!err)
-		err = build(watcher);
 	if (!err)
 		err = observe(&watcher->observation, &watcher->diag);
+	return err;
+}
+
+/* It has ended while it was examined, or is no Python yet: one of a service that is just being
+ * restarted. Nothing has been printed. */
+static bool is_too_early(const struct watcher *watcher, int err)
+{
+	return !watcher->observation.status.targets && !watcher->ts_step &&
+	       !watcher->options->observe.pid_count &&
+	       (err == -ESRCH || err == -ENOEXEC || err == -EAGAIN);
+}
+
+static int finish_watch(struct watcher *watcher, int err)
+{
 	observe_shown_now();
 	/* what was gathered before a failure is told, too */
 	if (watcher->pipeline.world && finish(watcher) && !err)
@@ -504,39 +528,74 @@ static int watch(struct watcher *watcher, struct options *options)
 	return err;
 }
 
+/* What was there before the observation, and is of use to the next one if this is too early. */
+struct surroundings {
+	struct endpoint endpoint;
+	struct notify notify;
+};
+
+static void watcher_init(struct watcher *watcher, struct options *options,
+			 struct surroundings *around)
+{
+	*watcher = (struct watcher){.options = options,
+				    .pipeline.names = options->names,
+				    .endpoint = &around->endpoint,
+				    .notify = &around->notify};
+	teller_begin(&watcher->teller, options->json);
+	watcher->announcer = (struct announcer){.pipeline = &watcher->pipeline,
+						.at_once = options->json,
+						.on_stall = on_stall,
+						.on_death = on_death,
+						.ctx = watcher};
+	watcher->freezes = (struct freezes){
+		.gap_ns = options->stall_ns, .tell = on_freeze, .ctx = watcher};
+	watcher->standing = (struct standing){.tell = tell, .ctx = watcher};
+	watcher->recorder = (struct recorder){.pipeline = &watcher->pipeline,
+					      .keep_ns = options->keep_ns,
+					      .budget = options->disk_bytes};
+	watcher->observation = (struct observation){.options = &options->observe,
+						    .pipeline = &watcher->pipeline,
+						    .tick = on_tick,
+						    .tick_ctx = watcher,
+						    .snapshot_ns = SNAPSHOT_NS};
+	if (selectors_last(&options->selectors))
+		watcher->observation.search = (struct capture_search){find_wanted, options};
+}
+
 static int run(struct options *options)
 {
-	struct watcher watcher = {.options = options, .pipeline.names = options->names};
 	struct sigaction usr1 = {.sa_handler = on_usr1, .sa_flags = SA_RESTART};
-	int err;
+	struct arrival arrival = {.options = options, .start = clock_now_ns()};
+	struct surroundings around = {0};
+	struct watcher watcher;
+	struct diag diag = {0};
+	int err = 0;
 
 	options->observe.quiet = true;
-	watcher.teller.json = options->json;
-	watcher.announcer = (struct announcer){.pipeline = &watcher.pipeline,
-					       .at_once = options->json,
-					       .on_stall = on_stall,
-					       .on_death = on_death,
-					       .ctx = &watcher};
-	watcher.freezes = (struct freezes){
-		.gap_ns = options->stall_ns, .tell = on_freeze, .ctx = &watcher};
-	watcher.standing = (struct standing){.tell = tell, .ctx = &watcher};
-	watcher.recorder = (struct recorder){.pipeline = &watcher.pipeline,
-					     .keep_ns = options->keep_ns,
-					     .budget = options->disk_bytes};
-	watcher.observation = (struct observation){.options = &options->observe,
-						   .pipeline = &watcher.pipeline,
-						   .tick = on_tick,
-						   .tick_ctx = &watcher,
-						   .snapshot_ns = SNAPSHOT_NS};
-	if (selectors_last(&options->selectors))
-		watcher.observation.search = (struct capture_search){find_wanted, options};
-	watcher.endpoint.describe = describe;
-	watcher.endpoint.ctx = &watcher;
 	observe_catch_signals(NULL);
 	sigaction(SIGUSR1, &usr1, NULL);
-	err = watch(&watcher, options);
-	watcher_done(&watcher);
-	return err ? cmd_fail(&watcher.diag) : EXIT_OK;
+	notify_begin(&around.notify);
+	arrival.notify = &around.notify;
+	if (options->metrics)
+		err = endpoint_begin(&around.endpoint, options->metrics, &diag);
+	if (!err && options->recordings)
+		err = recorder_enter(options->recordings, &diag);
+	for (bool again = !err; again;) {
+		err = arrival_wait(&arrival, &diag);
+		if (err)
+			break;
+		watcher_init(&watcher, options, &around);
+		err = watch(&watcher);
+		again = err && is_too_early(&watcher, err) &&
+			arrival_again(&arrival, &watcher.diag);
+		if (!again)
+			err = finish_watch(&watcher, err);
+		diag = watcher.diag;
+		watcher_done(&watcher);
+	}
+	endpoint_done(&around.endpoint);
+	notify_done(&around.notify);
+	return err ? cmd_fail(&diag) : EXIT_OK;
 }
 
 static error_t rest(struct options *options, int key, char *arg, struct argp_state *state)

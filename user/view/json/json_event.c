@@ -84,11 +84,13 @@ static json_t *event_json(const struct told_event *event)
 			.stall = event->stall ? json_stall(report, &options, event->stall, process)
 					      : JSON_LEFT_OUT,
 			.freeze = event->freeze ? run_json(event->freeze) : JSON_LEFT_OUT,
-			.death = event->kind == EVENT_DEATH ? json_death(report, &options, &died)
-							    : JSON_LEFT_OUT,
+			.death = event->kind == EVENT_DEATH || event->kind == EVENT_PROCESS
+					 ? json_death(report, &options, &died)
+					 : JSON_LEFT_OUT,
 			.finding = event->finding ? json_loads(event->finding, 0, NULL)
 						  : JSON_LEFT_OUT,
-			.began_ns = json_count(event->began), .recorded = recorded_json(event));
+			.began_ns = json_count(event->began), .recorded = recorded_json(event),
+			.lost = json_count(event->lost), .untold = json_count(event->untold));
 }
 
 char *view_event_finding(const struct report *report, const struct finding *finding)
