@@ -419,7 +419,8 @@ int observe(struct observation *observation, struct diag *diag)
 	if (err == -ECHILD)
 		return diag_set(diag, EXIT_FAILED, err,
 				"the helper that looks for processes has ended");
-	return err ? diag_set(diag, EXIT_FAILED, err, "the observation ended early: %s",
-			      strerror(-err))
-		   : 0;
+	/* a tick may have said why */
+	return err && !diag->status ? diag_set(diag, EXIT_FAILED, err,
+					       "the observation ended early: %s", strerror(-err))
+				    : err;
 }

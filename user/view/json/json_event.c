@@ -73,24 +73,24 @@ static json_t *event_json(const struct told_event *event)
 	const struct process *process = event->process;
 	const struct process_report died = {.process = process};
 
-	return JSON_NEW(event, .event = json_string(KINDS[event->kind]),
-			.state = json_string(STATES[event->state]),
-			.time = time_of_day_json(report, event->ts), .at_ns = json_uint(event->ts),
-			.text = json_words(event->text),
-			.pid = process ? json_integer(process->info.pid) : JSON_LEFT_OUT,
-			.process = process ? title_json(process) : JSON_LEFT_OUT,
-			.loop = event->loop ? loop_of_json(event->loop) : JSON_LEFT_OUT,
-			.recording = event->recording ? json_text(event->recording) : JSON_LEFT_OUT,
-			.stall = event->stall ? json_stall(report, &options, event->stall, process)
-					      : JSON_LEFT_OUT,
-			.freeze = event->freeze ? run_json(event->freeze) : JSON_LEFT_OUT,
-			.death = event->kind == EVENT_DEATH || event->kind == EVENT_PROCESS
-					 ? json_death(report, &options, &died)
-					 : JSON_LEFT_OUT,
-			.finding = event->finding ? json_loads(event->finding, 0, NULL)
-						  : JSON_LEFT_OUT,
-			.began_ns = json_count(event->began), .recorded = recorded_json(event),
-			.lost = json_count(event->lost), .untold = json_count(event->untold));
+	return JSON_NEW(
+		event, .event = json_string(KINDS[event->kind]),
+		.state = json_string(STATES[event->state]),
+		.time = time_of_day_json(report, event->ts), .at_ns = json_uint(event->ts),
+		.text = json_words(event->text),
+		.pid = process ? json_integer(process->info.pid) : JSON_LEFT_OUT,
+		.process = process ? title_json(process) : JSON_LEFT_OUT,
+		.loop = event->loop ? loop_of_json(event->loop) : JSON_LEFT_OUT,
+		.recording = event->recording ? json_text(event->recording) : JSON_LEFT_OUT,
+		.stall = event->stall ? json_stall(report, &options, event->stall, process)
+				      : JSON_LEFT_OUT,
+		.freeze = event->freeze ? run_json(event->freeze) : JSON_LEFT_OUT,
+		.death = process && (event->kind == EVENT_DEATH || event->kind == EVENT_PROCESS)
+				 ? json_death(report, &options, &died)
+				 : JSON_LEFT_OUT,
+		.finding = event->finding ? json_loads(event->finding, 0, NULL) : JSON_LEFT_OUT,
+		.began_ns = json_count(event->began), .recorded = recorded_json(event),
+		.lost = json_count(event->lost), .untold = json_count(event->untold));
 }
 
 char *view_event_finding(const struct report *report, const struct finding *finding)
