@@ -4,8 +4,8 @@
  * happened, and keeps the files within a budget.
  *
  * A recording is written a moment later, so that it also has what followed, and what happens until
- * then is in it as well. The next one is not written before the window has moved on: recordings do
- * not overlap, and many stalls do not make many files. An urgent one is written at once, unless
+ * then is in it as well. The next one is not written before the window has moved on: recordings
+ * hardly overlap, and many stalls do not make many files. An urgent one is written at once, unless
  * there was another one within the length of the window: neither do many deaths.
  */
 #ifndef GILSCOPE_CMD_WATCH_RECORDER_H
