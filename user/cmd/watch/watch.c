@@ -8,24 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "analysis/live/live.h"
 #include "base/duration.h"
-#include "base/size.h"
 #include "cmd/cmd.h"
-#include "cmd/pipeline/announce.h"
-#include "cmd/pipeline/observe.h"
 #include "cmd/values.h"
 #include "cmd/watch/arrival.h"
-#include "cmd/watch/endpoint.h"
-#include "cmd/watch/freezes.h"
-#include "cmd/watch/notify.h"
-#include "cmd/watch/recorder.h"
-#include "cmd/watch/standing.h"
-#include "cmd/watch/teller.h"
-#include "diagnosis/diagnosis.h"
+#include "cmd/watch/watcher.h"
 #include "stream/facts.h"
-#include "words/names.h"
-#include "words/stall.h"
 
 #define KEEP_BYTES    (64u << 20)
 #define SNAPSHOT_NS   (10 * NS_PER_S) /* so that the window has facts about threads that sleep */
@@ -34,28 +22,6 @@
 #define MARGIN_NS     (10 * NS_PER_S) /* after a process has left the last minute */
 #define FINISH_MS     1000
 #define CLOCK_STEP_NS NS_PER_MS
-#define TITLE_COLUMNS 60
-
-struct watcher {
-	const struct options *options;
-	struct pipeline pipeline;
-	struct observation observation;
-	struct announcer announcer;
-	struct live *live;
-	struct teller teller;
-	struct freezes freezes;
-	struct standing standing;
-	struct recorder recorder;
-	struct totals *totals;
-	struct endpoint *endpoint;
-	struct notify *notify;
-	uint64_t recordings, not_recorded;
-	uint64_t ts_step, ts_findings;
-	uint32_t refused; /* processes that cannot be observed, and have been told of */
-	bool begun;	  /* … has been told */
-	bool loses;	  /* events were lost in the last minute */
-	struct diag diag;
-};
 
 static volatile sig_atomic_t wants_recording;
 
@@ -64,165 +30,7 @@ static void on_usr1(int signal)
 	wants_recording = 1;
 }
 
-static const struct report *names(const struct watcher *watcher)
-{
-	return report_builder_names(watcher->pipeline.builder, watcher->pipeline.world);
-}
-
-static int tell(void *ctx, const struct told_event *event)
-{
-	struct watcher *watcher = ctx;
-
-	return teller_tell(&watcher->teller, event);
-}
-
-/* NULL: nothing is recorded. */
-static const char *want_recording(struct watcher *watcher, uint64_t from, uint64_t ts, bool urgent)
-{
-	return watcher->options->recordings ? recorder_want(&watcher->recorder, from, ts, urgent)
-					    : NULL;
-}
-
-static int tell_watch(struct watcher *watcher, enum event_state state)
-{
-	struct text_buffer text = {0};
-	const struct told_event event = {.kind = EVENT_WATCH,
-					 .state = state,
-					 .ts = clock_now_ns(),
-					 .text = &text,
-					 .report = names(watcher)};
-	char stall[DURATION_TEXT_MAX];
-
-	text_add_time(&text, event.report, event.ts);
-	text_add(&text, "  gilscope %s ", GILSCOPE_VERSION);
-	if (state == EVENT_BEGAN)
-		text_add(&text, "watches, in mode %s; stalls are iterations of %s or longer",
-			 fact_name(&mode_names, watcher->pipeline.head.mode),
-			 duration_text(watcher->pipeline.stall_ns, stall));
-	else
-		text_add(&text, "has ended");
-	return tell(watcher, &event);
-}
-
-/* The first event of all, once there is something to observe. */
-static int begin(struct watcher *watcher)
-{
-	if (watcher->begun)
-		return 0;
-	watcher->begun = true;
-	notify_send(watcher->notify, "READY=1");
-	return tell_watch(watcher, EVENT_BEGAN);
-}
-
-/* ── stalls, freezes, deaths ─────────────────────────────────────────────────────────────────── */
-
-static int on_stall(void *ctx, const struct report *report, const struct loop *loop,
-		    const struct stall *stall)
-{
-	struct watcher *watcher = ctx;
-	struct text_buffer text = {0};
-	struct told_event event = {.kind = EVENT_STALL,
-				   .state = stall->ongoing ? EVENT_ONGOING : EVENT_ENDED,
-				   .ts = stall->end,
-				   .text = &text,
-				   .report = report,
-				   .process = loop->thread->process,
-				   .loop = loop,
-				   .stall = stall};
-	int err;
-
-	if (stall->end - stall->start >= watcher->options->dump_over_ns)
-		event.recording = want_recording(watcher, stall->start, stall->end, false);
-	if (event.recording && !stall->ongoing)
-		totals_recorded(watcher->totals, stall, event.recording);
-	text_add_stall_line(&text, report, loop, stall, announcer_many_loops(&watcher->pipeline),
-			    0);
-	err = tell(watcher, &event);
-	return err ? err : freezes_add(&watcher->freezes, loop, stall);
-}
-
-static int on_freeze(void *ctx, const struct told_event *event)
-{
-	struct watcher *watcher = ctx;
-
-	totals_freeze(watcher->totals, event->freeze);
-	return tell(watcher, event);
-}
-
-static int on_death(void *ctx, const struct report *report, const struct process *process)
-{
-	struct watcher *watcher = ctx;
-	bool trouble = death_is_trouble(process, process->serves);
-	struct text_buffer text = {0};
-	struct told_event event = {.kind = trouble ? EVENT_DEATH : EVENT_PROCESS,
-				   .state = EVENT_ENDED,
-				   .ts = process->death.ts,
-				   .text = &text,
-				   .report = report,
-				   .process = process};
-
-	if (trouble) {
-		totals_death(watcher->totals, &process->death);
-		event.recording = want_recording(watcher, process->death.ts, process->death.ts,
-						 true);
-	}
-	announcer_add_death(&text, report, process);
-	return tell(watcher, &event);
-}
-
-/* The stream declares a process; the model has it already. */
-static int on_process(void *ctx, const struct process_info *info)
-{
-	struct watcher *watcher = ctx;
-	const struct process *process;
-	struct text_buffer text = {0};
-	struct told_event event = {.kind = EVENT_PROCESS,
-				   .state = EVENT_BEGAN,
-				   .ts = clock_now_ns(),
-				   .text = &text,
-				   .report = names(watcher)};
-	uint32_t position = 0;
-	char title[PROCESS_TITLE_MAX];
-	int err;
-
-	while ((process = world_next_process(watcher->pipeline.world, &position)))
-		if (process->info.pid == info->pid && !process->death.known)
-			event.process = process;
-	if (!event.process)
-		return 0;
-	text_add_time(&text, event.report, event.ts);
-	text_add(&text, "  process %u (", info->pid);
-	text_add_name(&text, process_title(event.process, title), TITLE_COLUMNS);
-	text_add(&text, ") is observed");
-	err = begin(watcher);
-	return err ? err : tell(watcher, &event);
-}
-
 /* ── the last minute ─────────────────────────────────────────────────────────────────────────── */
-
-static int tell_losses(struct watcher *watcher, const struct live_view *view, uint64_t ts)
-{
-	struct text_buffer text = {0};
-	const struct told_event event = {.kind = EVENT_LOSS,
-					 .state = view->lost ? EVENT_BEGAN : EVENT_ENDED,
-					 .ts = ts,
-					 .text = &text,
-					 .report = names(watcher),
-					 .lost = view->lost};
-
-	if (watcher->loses == (view->lost != 0))
-		return 0;
-	watcher->loses = view->lost != 0;
-	text_add_time(&text, event.report, ts);
-	if (view->lost) {
-		text_add(&text, "  ");
-		text_add_number_of(&text, view->lost, "event was", "events were");
-		text_add(&text, " lost; what they would have told is unknown");
-	} else {
-		text_add(&text, "  no events were lost in the last minute");
-	}
-	return tell(watcher, &event);
-}
 
 static int look_for_findings(struct watcher *watcher, uint64_t ts)
 {
@@ -232,7 +40,7 @@ static int look_for_findings(struct watcher *watcher, uint64_t ts)
 
 	if (err)
 		return err;
-	err = tell_losses(watcher, &view, ts);
+	err = watcher_tell_losses(watcher, &view, ts);
 	if (!err)
 		err = live_report_make(&view, &window);
 	if (!err)
@@ -270,41 +78,17 @@ static int step(struct watcher *watcher, uint64_t ts)
 
 /* ── recordings ──────────────────────────────────────────────────────────────────────────────── */
 
-static int tell_recorded(struct watcher *watcher, uint64_t ts, const struct recorded *recorded)
-{
-	struct text_buffer text = {0};
-	struct told_event event = {.kind = EVENT_RECORDING,
-				   .state = recorded->end ? EVENT_ENDED : EVENT_FAILED,
-				   .ts = ts,
-				   .text = &text,
-				   .report = names(watcher),
-				   .recording = recorded->name,
-				   .recorded = {recorded->start, recorded->end, recorded->bytes}};
-	char length[DURATION_TEXT_MAX], bytes[SIZE_TEXT_MAX];
-
-	watcher->recordings += recorded->end != 0;
-	watcher->not_recorded += !recorded->end;
-	text_add_time(&text, event.report, ts);
-	if (recorded->end)
-		text_add(&text, "  the last %s are in %s (%s)",
-			 duration_text(recorded->end - recorded->start, length), recorded->name,
-			 size_text(recorded->bytes, bytes));
-	else
-		text_add(&text, "  %s was not written: %s", recorded->name, recorded->diag.what);
-	return tell(watcher, &event);
-}
-
 static int serve_recorder(struct watcher *watcher, uint64_t ts, bool now)
 {
 	struct recorded recorded;
 
 	if (wants_recording) {
 		wants_recording = 0;
-		want_recording(watcher, ts, ts, true);
+		watcher_want_recording(watcher, ts, ts, true);
 		now = true;
 	}
 	return recorder_serve(&watcher->recorder, ts, now, &recorded)
-		       ? tell_recorded(watcher, ts, &recorded)
+		       ? watcher_tell_recorded(watcher, ts, &recorded)
 		       : 0;
 }
 
@@ -329,7 +113,7 @@ static void describe(void *ctx, struct metrics_about *ret_about)
 	*ret_about = (struct metrics_about){
 		.version = GILSCOPE_VERSION,
 		.mode = fact_name(&mode_names, watcher->pipeline.head.mode),
-		.realtime_ns = names(watcher)->realtime_ns,
+		.realtime_ns = watcher_names(watcher)->realtime_ns,
 		.cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID),
 		.resident_bytes = resident_bytes(),
 		.recordings = watcher->recordings,
@@ -367,29 +151,6 @@ static void follow_clock(struct watcher *watcher)
 	report_builder_set_clock(watcher->pipeline.builder, epoch_ns);
 }
 
-/* Processes of the service that cannot be observed. */
-static int tell_refused(struct watcher *watcher, uint64_t ts)
-{
-	const struct capture_status *status = &watcher->observation.status;
-	struct text_buffer text = {0};
-	const struct told_event event = {.kind = EVENT_PROCESS,
-					 .state = EVENT_FAILED,
-					 .ts = ts,
-					 .text = &text,
-					 .report = names(watcher)};
-	uint32_t more = status->refused - watcher->refused;
-
-	if (!more)
-		return 0;
-	watcher->refused = status->refused;
-	text_add_time(&text, event.report, ts);
-	text_add(&text, "  ");
-	text_add_number_of(&text, more, "process", "processes");
-	text_add(&text, " cannot be observed%s: %s", more > 1 ? "; the last" : "",
-		 status->refusal.what);
-	return tell(watcher, &event);
-}
-
 static int on_tick(void *ctx, uint64_t ts_known)
 {
 	struct watcher *watcher = ctx;
@@ -398,10 +159,10 @@ static int on_tick(void *ctx, uint64_t ts_known)
 	follow_clock(watcher);
 	err = announcer_tick(&watcher->announcer, ts_known);
 	if (!err)
-		err = tell_refused(watcher, ts_known);
+		err = watcher_tell_refused(watcher, ts_known);
 	if (!err)
-		err = freezes_tick(&watcher->freezes, watcher->pipeline.world, names(watcher),
-				   ts_known);
+		err = freezes_tick(&watcher->freezes, watcher->pipeline.world,
+				   watcher_names(watcher), ts_known);
 	if (!err)
 		err = step(watcher, ts_known);
 	if (!err)
@@ -422,8 +183,9 @@ static void minute_refers(void *ctx, struct dictionary *dictionary)
 
 static int append_watcher(struct watcher *watcher)
 {
-	return stages_append(&watcher->pipeline.stages,
-			     (struct stage){.sink = {.process = on_process, .ctx = watcher}});
+	return stages_append(
+		&watcher->pipeline.stages,
+		(struct stage){.sink = {.process = watcher_on_process, .ctx = watcher}});
 }
 
 static int build(struct watcher *watcher)
@@ -464,14 +226,14 @@ static int finish(struct watcher *watcher)
 
 	notify_send(watcher->notify, "STOPPING=1");
 	if (!err)
-		err = freezes_tick(&watcher->freezes, watcher->pipeline.world, names(watcher),
-				   UINT64_MAX);
+		err = freezes_tick(&watcher->freezes, watcher->pipeline.world,
+				   watcher_names(watcher), UINT64_MAX);
 	if (!err)
-		err = standing_finish(&watcher->standing, names(watcher), ts);
+		err = standing_finish(&watcher->standing, watcher_names(watcher), ts);
 	if (!err)
 		err = serve_recorder(watcher, ts, true);
 	if (!err && watcher->begun)
-		err = tell_watch(watcher, EVENT_ENDED);
+		err = watcher_tell_watch(watcher, EVENT_ENDED);
 	if (!err)
 		err = teller_finish(&watcher->teller, FINISH_MS);
 	return err ? diag_set(&watcher->diag, EXIT_FAILED, err, "the events cannot be told: %s",
@@ -544,12 +306,12 @@ static void watcher_init(struct watcher *watcher, struct options *options,
 	teller_begin(&watcher->teller, options->json);
 	watcher->announcer = (struct announcer){.pipeline = &watcher->pipeline,
 						.at_once = options->json,
-						.on_stall = on_stall,
-						.on_death = on_death,
+						.on_stall = watcher_on_stall,
+						.on_death = watcher_on_death,
 						.ctx = watcher};
 	watcher->freezes = (struct freezes){
-		.gap_ns = options->stall_ns, .tell = on_freeze, .ctx = watcher};
-	watcher->standing = (struct standing){.tell = tell, .ctx = watcher};
+		.gap_ns = options->stall_ns, .tell = watcher_on_freeze, .ctx = watcher};
+	watcher->standing = (struct standing){.tell = watcher_tell, .ctx = watcher};
 	watcher->recorder = (struct recorder){.pipeline = &watcher->pipeline,
 					      .keep_ns = options->keep_ns,
 					      .budget = options->disk_bytes};
