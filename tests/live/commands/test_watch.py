@@ -9,6 +9,7 @@ import pty
 import re
 import signal
 import socket
+import subprocess
 import time
 
 import jsonschema
@@ -350,13 +351,13 @@ def test_a_helper_that_has_gone_is_told():
     """Without it, nothing would ever be found again."""
     port = harness.free_port()
     with Service(port) as service, Watch(f":{port}") as watch:
+        service.kill()
+        watch.wait_for("death", pid=service.pid)
         for child in harness.read(f"/proc/{watch.pid}/task/{watch.pid}/children").split():
             os.kill(int(child), signal.SIGKILL)
-        service.kill()
         watch.process.wait(20 * harness.PATIENCE)
         assert watch.process.returncode == 1
         assert "the helper that looks for processes has ended" in watch.process.stderr.read()
-        watch.wait_for("death", pid=service.pid)
 
 
 def test_what_is_waited_for_need_not_come():
