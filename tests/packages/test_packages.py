@@ -122,7 +122,7 @@ class Served(harness.WebApp):
         shutil.copy(Path(__file__).with_name("served.py"), root / "tmp")
         super().__init__(
             "auto",
-            "served:app",
+            module="served:app",
             python="/opt/web/bin/python",
             folder="/tmp",
             prefix=roots.inside(root),
