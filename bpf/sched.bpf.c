@@ -432,6 +432,9 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	struct thread_note *leaving = 0;
 	__u64 ts, state, now;
 
+	/* The compiler must not know that it is a pointer: clang 19 makes one question of the two
+	 * by or-ing them, which the verifier does not allow. */
+	barrier_var(in);
 	if (!enabled || !note)
 		return 0;
 	if (!out && !in) {
