@@ -56,18 +56,25 @@ static int write_trace(FILE *file, const struct keep *keep, const struct stream_
 		   : 0;
 }
 
+/* What follows on having begun the output, with `err`. */
+static int complete(struct output *output, int err, const struct keep *keep,
+		    const struct stream_head *head, struct diag *diag)
+{
+	if (!err)
+		err = write_trace(output->file, keep, head, diag);
+	if (!err)
+		err = output_end(output, diag);
+	output_done(output);
+	return err;
+}
+
 int snapshot_write_as(const char *name, const struct keep *keep, const struct stream_head *head,
 		      struct diag *diag)
 {
 	struct output output;
 	int err = output_begin_fresh(&output, name, diag);
 
-	if (!err)
-		err = write_trace(output.file, keep, head, diag);
-	if (!err)
-		err = output_end(&output, diag);
-	output_done(&output);
-	return err;
+	return complete(&output, err, keep, head, diag);
 }
 
 int snapshot_write(const struct keep *keep, const struct stream_head *head, struct diag *diag,
@@ -76,10 +83,5 @@ int snapshot_write(const struct keep *keep, const struct stream_head *head, stru
 	struct output output;
 	int err = begin(&output, diag, ret_name);
 
-	if (!err)
-		err = write_trace(output.file, keep, head, diag);
-	if (!err)
-		err = output_end(&output, diag);
-	output_done(&output);
-	return err;
+	return complete(&output, err, keep, head, diag);
 }
